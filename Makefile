@@ -1,0 +1,68 @@
+# Everything is made from the lock files into .venv; a target repeats nothing that is there.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMPS := $(VENV)/stamps
+DEMO := examples/topnwords
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-compat check format bench lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(STAMPS)/blobs  ## .venv with everything, the blob server included, from the lock files
+
+$(STAMPS)/venv:
+	@command -v $(PYTHON) >/dev/null || { echo "make setup: there is no $(PYTHON); install Python 3.11 or newer, or name one: make setup PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("make setup: %s is Python %d.%d, and 3.11 or newer is needed; name another: make setup PYTHON=..." % ((sys.executable,) + sys.version_info[:2]))'
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "make setup: $(PYTHON) has no venv module; install it (python3-venv on Debian and Ubuntu)" >&2; exit 2; }
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+$(STAMPS)/packages: requirements/dev.txt $(STAMPS)/venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/orchestrator: pyproject.toml $(STAMPS)/packages
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/blobs: orchestrator/local/blob/azurite/package-lock.json $(STAMPS)/orchestrator
+	$(PY) -m orchestrator.local.blob
+	@touch $@
+
+demo: setup  ## run examples/topnwords on the local service, and show the first result
+	@$(PY) -m orchestrator run $(DEMO)/job.toml
+	@first=$$(find $(DEMO)/results -type f -name '*_OUTPUT.txt' | LC_ALL=C sort | head -n 1) && \
+	printf '\n%s:\n' "$$first" && cat "$$first"
+
+test: setup  ## run the tests
+	$(PY) -m pytest
+
+test-compat: setup  ## other people's clients (az, older SDKs, JavaScript), installed into .compat, against the local service
+	@$(PY) -m tests.compat.install
+	$(PY) -m pytest tests/compat -m compat
+
+check: setup  ## lint, types, and who may import whom
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+format: setup  ## format the code, and correct what the linter can
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+bench: setup  ## measure against the sequential way, side by side
+	@$(PY) -m tests.bench
+
+lock: $(STAMPS)/orchestrator  ## make requirements/dev.txt from pyproject.toml
+	$(VENV)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --universal --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	cd tests/compat && for name in cli sdk14; do ../../$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements-$$name.in --output-file requirements-$$name.txt || exit 1; done
+	cd tests/compat/javascript && npm install --package-lock-only --omit-lockfile-registry-resolved=true --ignore-scripts --no-audit --no-fund
+
+clean:  ## delete what was made here; the blob server's cache and your results stay
+	rm -rf $(VENV) .compat build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,8 @@
+"""The event bus of one run: one publisher side, one ordered backlog for each subscriber."""
+
+from orchestrator.bus.event_bus import EventBus, Start
+from orchestrator.bus.policy import Policy
+from orchestrator.bus.stream import EventStream
+from orchestrator.bus.subscription import Subscription
+
+__all__ = ["EventBus", "EventStream", "Policy", "Start", "Subscription"]

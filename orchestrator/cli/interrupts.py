@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM: the first asks to end well, the second ends at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Counts the signals that ask the program to end, and says so to whoever waits or registered.
+
+    Args:
+        first: called at the first signal, with its name.
+        second: called at the second and every later one.
+    """
+
+    def __init__(self, *, first: Callable[[str], None], second: Callable[[], None]) -> None:
+        self._first = first
+        self._second = second
+        self._asked = asyncio.Event()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return self._asked.is_set()
+
+    async def wait(self) -> None:
+        """Until the first signal."""
+        await self._asked.wait()
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Listen inside the block; call it in the running loop, whose handlers see no half-done bytecode."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._came, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _came(self, number: signal.Signals) -> None:
+        if self.asked:
+            self._second()
+        else:
+            self._asked.set()
+            self._first(number.name)

@@ -1,0 +1,281 @@
+"""Deletes what the run created, by policy, and says what stays and what could not be deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from traceback import format_exception
+from typing import ClassVar
+
+import anyio
+import structlog
+
+from orchestrator.errors import NotFoundError, OrchestratorError
+from orchestrator.events import (
+    CleanupCompleted,
+    CleanupFailed,
+    Event,
+    JobSettled,
+    PoolReused,
+    Publish,
+    ResourceDeleted,
+    ResourceKept,
+)
+from orchestrator.handlers.cleanup_account import BatchLike, CleanupLedger, StorageLike
+from orchestrator.handlers.cleanup_decision import Decision, decide, kept_because
+from orchestrator.limits import Limits
+from orchestrator.spec.job import CleanupSpec, CleanupWhen
+from orchestrator.spec.marks import APPLICATION_KEY
+from orchestrator.states import JobState, RunOutcome
+
+_JOB, _POOL, _CONTAINER, _APPLICATION = "job", "pool", "container", "application"
+_OVER = (JobState.COMPLETED, JobState.DELETING)
+_ENDING = (JobState.TERMINATING, *_OVER)
+_STOPPED = "the orchestrator's run is over"
+
+_log = structlog.get_logger()
+
+
+class CleanupHandler:
+    """Cleans up once the job is settled.
+
+    Only what the ledger says this run created is ever deleted. The job goes first, and if it stays it is
+    ended, so that nothing runs for nobody; the pool, which costs money, as soon as the job's deletion has
+    been accepted; the containers once the job is gone; the application's container last, and only when
+    no pool and no other job names it. One failure stops nothing else, and nothing takes longer than
+    `Limits.cleanup_timeout`.
+
+    What a policy keeps is struck out of the ledger: no later clean-up is owed for it. What somebody else
+    still uses, and what could not be deleted, stays in.
+
+    Args:
+        publish: for what becomes of each thing.
+        job_id: of the run's job.
+        pool_id: of the run's pool, whether it was created or reused.
+        policy: of the job file.
+        batch: where job and pool are.
+        storage: where the containers are.
+        ledger: what this run has created.
+        ask: answers the policy `ask`, given (kind, id); None where nobody can be asked.
+        limits: for `cleanup_timeout`.
+    """
+
+    name: ClassVar[str] = "cleanup"
+    consumes: ClassVar[tuple[type[Event], ...]] = (PoolReused, JobSettled)
+    produces: ClassVar[tuple[type[Event], ...]] = (
+        ResourceDeleted,
+        ResourceKept,
+        CleanupFailed,
+        CleanupCompleted,
+    )
+
+    def __init__(
+        self,
+        publish: Publish,
+        *,
+        job_id: str,
+        pool_id: str,
+        policy: CleanupSpec,
+        batch: BatchLike,
+        storage: StorageLike,
+        ledger: CleanupLedger,
+        ask: Callable[[str, str], Awaitable[bool]] | None,
+        limits: Limits,
+    ) -> None:
+        self._publish = publish
+        self._job_id = job_id
+        self._pool_id = pool_id
+        self._policy = policy
+        self._batch = batch
+        self._storage = storage
+        self._ledger = ledger
+        self._ask = ask
+        self._limits = limits
+        self._asking = anyio.Lock()
+        self._begun = False
+        self._reused = False
+        self._stopped: str | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._run_id = ""
+        self._outcome = RunOutcome.ERROR
+        self._pending: dict[tuple[str, str], None] = {}
+        self._deleted: list[str] = []
+        self._kept: list[str] = []
+        self._leftovers: list[tuple[str, str, str]] = []
+
+    def stop(self, reason: str) -> None:
+        """Give up what is not done yet: it is listed as left over, and `CleanupCompleted` follows at once."""
+        self._stopped = self._stopped or reason
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def handle(self, event: Event, /) -> None:
+        """Clean up after the settled job; a second `JobSettled` changes nothing."""
+        if isinstance(event, PoolReused):
+            self._reused = True
+        if not isinstance(event, JobSettled) or self._begun:
+            return
+        self._begun = True
+        self._run_id, self._outcome = event.run_id, event.outcome
+        try:
+            # Read whatever happens next: who is stopped at once has to name what is left all the same.
+            owed = await self._ledger.owed()
+            self._pending = dict.fromkeys(owed)
+            with anyio.move_on_after(self._limits.cleanup_timeout) as self._scope:
+                if self._stopped is not None:
+                    self._scope.cancel()
+                await self._clean_up(owed)
+        except Exception as error:
+            # The border: whatever broke, what is still there must be named.
+            # Formatted plainly: structlog's own rendering of a traceback looks at files.
+            _log.error("cleanup.broken", run=self._run_id, traceback="".join(format_exception(error)))
+            self._stopped = self._stopped or f"{type(error).__name__}: {error}"
+        await self._tell_end()
+
+    async def _clean_up(self, owed: Sequence[tuple[str, str]]) -> None:
+        if self._reused and (_POOL, self._pool_id) not in self._pending:
+            await self._keep(_POOL, self._pool_id, "this run did not create it", settle=False)
+        accepted, gone = anyio.Event(), anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._clean_up_job, accepted, gone)
+            await accepted.wait()
+            for kind, resource_id in owed:
+                if kind == _POOL:
+                    group.start_soon(self._clean_up_pool, resource_id)
+            await gone.wait()
+            for kind, resource_id in owed:
+                if kind == _CONTAINER:
+                    group.start_soon(self._clean_up_container, kind, resource_id)
+        for kind, resource_id in owed:
+            if kind == _APPLICATION:
+                await self._clean_up_application(resource_id)
+
+    async def _clean_up_job(self, accepted: anyio.Event, gone: anyio.Event) -> None:
+        """Delete or end the job; the events are set whatever happens, for the others do not depend on it."""
+        try:
+            if (_JOB, self._job_id) not in self._pending:
+                return
+            try:
+                if await self._should_delete(_JOB, self._job_id, self._policy.job):
+                    await self._batch.delete_job(self._job_id)
+                    accepted.set()
+                    await self._gone(_JOB, self._job_id, await self._batch.wait_job_gone(self._job_id))
+                else:
+                    await self._end_job()
+            except NotFoundError:
+                await self._gone(_JOB, self._job_id, True)
+            except OrchestratorError as error:
+                self._left(_JOB, self._job_id, str(error))
+        finally:
+            accepted.set()
+            gone.set()
+
+    async def _end_job(self) -> None:
+        await self._batch.terminate_job(self._job_id, _STOPPED)
+        await self._keep_by_policy(_JOB, self._job_id, self._policy.job)
+
+    async def _clean_up_pool(self, pool_id: str) -> None:
+        try:
+            if not await self._should_delete(_POOL, pool_id, self._policy.pool):
+                await self._keep_by_policy(_POOL, pool_id, self._policy.pool)
+                return
+            users = [
+                job.id
+                for job in await self._batch.list_jobs()
+                if job.pool_id == pool_id and job.id != self._job_id and job.state not in _OVER
+            ]
+            if users:
+                await self._keep(
+                    _POOL, pool_id, f"other jobs use it: {', '.join(sorted(users))}", settle=False
+                )
+                return
+            await self._batch.delete_pool(pool_id)
+            await self._gone(_POOL, pool_id, await self._batch.wait_pool_gone(pool_id))
+        except NotFoundError:
+            await self._gone(_POOL, pool_id, True)
+        except OrchestratorError as error:
+            self._left(_POOL, pool_id, str(error))
+
+    async def _clean_up_container(self, kind: str, container: str) -> None:
+        try:
+            if not await self._should_delete(kind, container, self._policy.containers):
+                await self._keep_by_policy(kind, container, self._policy.containers)
+                return
+            await self._storage.delete_container(container)
+            await self._gone(kind, container, True)
+        except NotFoundError:
+            await self._gone(kind, container, True)
+        except OrchestratorError as error:
+            self._left(kind, container, str(error))
+
+    async def _clean_up_application(self, container: str) -> None:
+        try:
+            user = await self._application_user(container)
+        except OrchestratorError as error:
+            self._left(_APPLICATION, container, f"whether it is still used is unknown: {error}")
+            return
+        if user is not None:
+            await self._keep(_APPLICATION, container, f"{user} uses it", settle=False)
+            return
+        await self._clean_up_container(_APPLICATION, container)
+
+    async def _application_user(self, container: str) -> str | None:
+        for pool in await self._batch.list_pools():
+            if (APPLICATION_KEY, container) in pool.metadata:
+                return f"pool {pool.id}"
+        for job in await self._batch.list_jobs():
+            # A job that ends, as this run's own does by now, prepares no node any more.
+            if (APPLICATION_KEY, container) in job.metadata and job.state not in _ENDING:
+                return f"job {job.id}"
+        return None
+
+    async def _should_delete(self, kind: str, resource_id: str, policy: CleanupWhen) -> bool:
+        terminal = self._ask is not None
+        decision = decide(policy, self._outcome, asked=None, terminal=terminal)
+        if decision is Decision.ASK and self._ask is not None:
+            async with self._asking:  # one question at a time, though things are deleted at the same time
+                answer = await self._ask(kind, resource_id)
+            decision = decide(policy, self._outcome, asked=answer, terminal=terminal)
+        return decision is Decision.DELETE
+
+    async def _gone(self, kind: str, resource_id: str, gone: bool) -> None:
+        if not gone:
+            limit = self._limits.deletion_timeout
+            self._left(
+                kind, resource_id, f"its deletion was accepted, but it is still there after {limit:g} s"
+            )
+            return
+        with anyio.CancelScope(shield=True):  # what is known to be gone must not be listed as left over
+            await self._ledger.settle(kind, resource_id)
+            self._pending.pop((kind, resource_id), None)
+            self._deleted.append(f"{kind} {resource_id}")
+            await self._publish(ResourceDeleted(run_id=self._run_id, kind=kind, id=resource_id))
+
+    async def _keep_by_policy(self, kind: str, resource_id: str, policy: CleanupWhen) -> None:
+        reason = kept_because(policy, terminal=self._ask is not None)
+        await self._keep(kind, resource_id, reason, settle=True)
+
+    async def _keep(self, kind: str, resource_id: str, reason: str, *, settle: bool) -> None:
+        with anyio.CancelScope(shield=True):  # as in `_gone`
+            if settle:
+                await self._ledger.settle(kind, resource_id)
+            self._pending.pop((kind, resource_id), None)
+            self._kept.append(f"{kind} {resource_id}")
+            await self._publish(ResourceKept(run_id=self._run_id, kind=kind, id=resource_id, reason=reason))
+
+    def _left(self, kind: str, resource_id: str, reason: str) -> None:
+        self._pending.pop((kind, resource_id), None)
+        self._leftovers.append((kind, resource_id, reason))
+
+    async def _tell_end(self) -> None:
+        why = self._stopped or f"clean-up was not done after {self._limits.cleanup_timeout:g} s"
+        self._leftovers.extend((kind, resource_id, why) for kind, resource_id in self._pending)
+        if self._leftovers:
+            await self._publish(CleanupFailed(run_id=self._run_id, leftovers=tuple(self._leftovers)))
+        await self._publish(
+            CleanupCompleted(
+                run_id=self._run_id,
+                deleted=tuple(self._deleted),
+                kept=tuple(self._kept),
+                leftovers=tuple(f"{kind} {resource_id}" for kind, resource_id, _ in self._leftovers),
+            )
+        )

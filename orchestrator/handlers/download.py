@@ -1,0 +1,182 @@
+"""Brings each task's files to this disk as soon as the task has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from traceback import format_exception
+from typing import ClassVar
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.events import (
+    DownloadFailed,
+    Event,
+    OutputDownloaded,
+    OutputsDownloaded,
+    Publish,
+    TaskCompleted,
+)
+from orchestrator.handlers.expectations import Expectations
+from orchestrator.handlers.result_files import ResultFiles
+from orchestrator.handlers.task_fetch import OutputStorage, ReadTaskFile, TaskFetch
+from orchestrator.limits import Limits
+
+_log = structlog.get_logger()
+
+EVERYTHING = "*"
+"""The name under which `missing` speaks of a task's files as a whole."""
+
+
+class DownloadHandler:
+    """Downloads the outputs of each completed task, several tasks and files at once.
+
+    The blob `{task_id}/PATH` becomes the file `{download_dir}/{job_id}/{task_id}/PATH`. For each
+    `TaskCompleted` exactly one `OutputsDownloaded` is published, whatever went wrong.
+
+    `handle` only starts the work, and waits while `Limits.downloads` tasks are under way; `idle` waits for
+    the end of what was started, which draining the bus does not.
+
+    Args:
+        publish: for the events of each file and task.
+        storage: where the outputs are.
+        output_container: the blobs' container.
+        download_dir: of the job file.
+        job_id: whose tasks they are.
+        limits: for `downloads` and `failure_log_bytes`.
+        expectations: looks up what a task should leave.
+        start: runs a coroutine function, under a name, in the owner's task group.
+        read_task_file: reads the logs of a failed task from its node where it uploaded none.
+    """
+
+    name: ClassVar[str] = "download"
+    consumes: ClassVar[tuple[type[Event], ...]] = (TaskCompleted,)
+    produces: ClassVar[tuple[type[Event], ...]] = (OutputDownloaded, DownloadFailed, OutputsDownloaded)
+
+    def __init__(
+        self,
+        publish: Publish,
+        *,
+        storage: OutputStorage,
+        output_container: str,
+        download_dir: Path,
+        job_id: str,
+        limits: Limits,
+        expectations: Expectations,
+        start: Callable[[Callable[[], Awaitable[None]], str], None],
+        read_task_file: ReadTaskFile | None = None,
+    ) -> None:
+        self._publish = publish
+        self._storage = storage
+        self._container = output_container
+        self._files = ResultFiles(download_dir, job_id)
+        self._limits = limits
+        self._expectations = expectations
+        self._start = start
+        self._read_task_file = read_task_file
+        self._tasks = anyio.Semaphore(limits.downloads)
+        self._slots = anyio.Semaphore(limits.downloads)
+        self._scopes: set[anyio.CancelScope] = set()
+        self._under_way: set[str] = set()
+        self._none_under_way = anyio.Event()
+        self._none_under_way.set()
+        self._given_up: str | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many tasks' downloads are not over."""
+        return len(self._under_way)
+
+    async def idle(self) -> None:
+        """Wait until the downloads of every task handled so far are over."""
+        while self._under_way:
+            await self._none_under_way.wait()
+
+    async def aclose(self) -> None:
+        """Close the folder of results; for when the run is over."""
+        await anyio.to_thread.run_sync(self._files.close)
+
+    def give_up(self, reason: str) -> None:
+        """Stop downloading: what is not here is missing for this reason, now and for tasks still to come."""
+        self._given_up = self._given_up or reason
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def handle(self, event: Event, /) -> None:
+        """Start to bring the files of a task that has ended."""
+        if not isinstance(event, TaskCompleted) or event.key.task_id in self._under_way:
+            return
+        task_id = event.key.task_id
+        if not self._under_way:
+            self._none_under_way = anyio.Event()
+        self._under_way.add(task_id)
+        try:
+            await self._tasks.acquire()
+        except BaseException:
+            self._over(task_id)
+            raise
+        self._start(lambda: self._bring(event), f"outputs of task {task_id}")
+
+    async def _bring(self, event: TaskCompleted) -> None:
+        fetch: TaskFetch | None = None
+        trouble: str | None = None
+        try:
+            with anyio.CancelScope() as scope:
+                self._scopes.add(scope)
+                if self._given_up is not None:
+                    scope.cancel()
+                try:
+                    fetch = self._fetch(event)
+                    await fetch.run()
+                except OrchestratorError as error:
+                    trouble = str(error)
+                except Exception as error:
+                    # The border: a task whose files never come to an end would keep the run from settling.
+                    # Formatted plainly: structlog's own rendering of a traceback looks at files.
+                    told = "".join(format_exception(error))
+                    _log.error("download.broken", run=event.run_id, task=event.key.task_id, traceback=told)
+                    trouble = f"{type(error).__name__}: {error}"
+            if scope.cancelled_caught:
+                trouble = self._given_up
+            await self._tell_end(event, fetch, trouble)
+        finally:
+            self._scopes.discard(scope)
+            self._tasks.release()
+            self._over(event.key.task_id)
+
+    def _fetch(self, event: TaskCompleted) -> TaskFetch:
+        return TaskFetch(
+            event,
+            folder=self._files.task(event.key.task_id),
+            storage=self._storage,
+            container=self._container,
+            wanted=self._expectations(event.key.task_id),
+            publish=self._publish,
+            limits=self._limits,
+            slots=self._slots,
+            read_task_file=self._read_task_file,
+        )
+
+    async def _tell_end(self, event: TaskCompleted, fetch: TaskFetch | None, trouble: str | None) -> None:
+        run_id, key = event.run_id, event.key
+        missing = list(fetch.missing) if fetch is not None else []
+        if trouble is not None:
+            missing.append((EVERYTHING, trouble))
+            await self._publish(DownloadFailed(run_id=run_id, key=key, name=EVERYTHING, reason=trouble))
+        await self._publish(
+            OutputsDownloaded(
+                run_id=run_id,
+                key=key,
+                outputs=tuple(fetch.outputs) if fetch is not None else (),
+                size=fetch.size if fetch is not None else 0,
+                missing=tuple(missing),
+            )
+        )
+
+    def _over(self, task_id: str) -> None:
+        self._under_way.discard(task_id)
+        if not self._under_way:
+            self._none_under_way.set()

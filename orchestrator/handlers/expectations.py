@@ -1,0 +1,29 @@
+"""What a task is expected to leave, as the handlers that bring and judge its files need to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from orchestrator.spec.files import UploadBy
+
+
+class TaskOutputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What one task was made from, and what it should leave when it succeeds.
+
+    Args:
+        input_name: the local name of the file that the task was made for, None where it has none.
+        expected: globs against the files' paths below the task's folder of results; each must match a file
+            of a task that succeeded.
+        upload_by: who uploads: the Batch agent, or the task's program, which then leaves a `manifest.json`.
+    """
+
+    input_name: str | None = None
+    expected: tuple[str, ...] = ()
+    upload_by: UploadBy = UploadBy.BATCH
+
+
+Expectations: TypeAlias = Callable[[str], TaskOutputs]
+"""Looks up, by task id, what a task is expected to leave."""

@@ -1,0 +1,62 @@
+"""Reads `manifest.json`, in which a task's program says what it has uploaded; it goes up last."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+
+NAME = "manifest.json"
+_VERSION = 1
+
+
+class ManifestError(ValueError):
+    """The manifest can't be read."""
+
+
+class ManifestEntry(msgspec.Struct, frozen=True):
+    """One uploaded file: its path below the task's folder, its size in bytes, its MD5 in base64."""
+
+    path: str
+    size: int
+    md5: str
+
+    def digest(self) -> bytes:
+        """The MD5 as bytes.
+
+        Raises:
+            ManifestError: it is not base64.
+        """
+        try:
+            return base64.b64decode(self.md5, validate=True)
+        except binascii.Error as error:
+            raise ManifestError(f"the MD5 of {self.path!r} is not base64") from error
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    version: int
+    files: tuple[ManifestEntry, ...]
+
+
+def read_manifest(content: bytes) -> dict[str, ManifestEntry]:
+    """Decode a manifest.
+
+    Args:
+        content: of the blob.
+
+    Returns:
+        What it names, by path.
+
+    Raises:
+        ManifestError: it is not JSON of that form, or of a version that is not known here.
+    """
+    try:
+        manifest = msgspec.json.decode(content, type=_Manifest)
+    except msgspec.DecodeError as error:
+        raise ManifestError(f"not a manifest: {error}") from error
+    if manifest.version != _VERSION:
+        raise ManifestError(f"version {manifest.version} is not known here (only {_VERSION})")
+    for entry in manifest.files:
+        entry.digest()
+    return {entry.path: entry for entry in manifest.files}

@@ -1,0 +1,94 @@
+"""The journal's tables, and the refusal of a file that this version does not understand."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+SCHEMA_VERSION = 1
+"""Kept in the file's `user_version`; raised by every change of the tables."""
+
+_APPLICATION_ID = 0x4F524348  # "ORCH": tells our file from any other database
+_BUSY_LIMIT = 30  # seconds
+_BUSY_PAUSE = 0.02
+_TABLES = """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY,
+    job_id TEXT NOT NULL,
+    pool_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    state TEXT NOT NULL,
+    outcome TEXT,
+    started_at TEXT NOT NULL,
+    ended_at TEXT
+);
+CREATE TABLE owed (
+    number INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    since TEXT NOT NULL,
+    UNIQUE (run_id, kind, id)
+);
+"""
+
+
+class SchemaError(Exception):
+    """The file is no journal, or one of a newer version."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables in a new file, or make sure that an existing one is understood.
+
+    Args:
+        connection: in autocommit mode.
+
+    Raises:
+        SchemaError: it is no journal, or was written by a newer version.
+        sqlite3.Error: it can't be read or written.
+    """
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_LIMIT * 1000}")
+    _switch_to_wal(connection)
+    # What is owed must be on the disk before the creation is sent, also when the machine loses power.
+    connection.execute("PRAGMA synchronous = FULL")
+    # Two programs may open a new file at the same time: the second waits here and finds the tables.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # Of two programs that do this to a new file at the same time SQLite refuses one at once, busy timeout or
+    # not. This runs in the journal's own thread, which may wait.
+    deadline = time.monotonic() + _BUSY_LIMIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application != _APPLICATION_ID:
+        raise SchemaError("it is a database, but no journal of the orchestrator's")
+    if version > SCHEMA_VERSION:
+        raise SchemaError(
+            f"a newer version of the orchestrator wrote it (schema {version}, known here: {SCHEMA_VERSION}):"
+            " use that version, or another state directory"
+        )
+    if not tables:
+        for statement in filter(str.strip, _TABLES.split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

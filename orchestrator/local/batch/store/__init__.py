@@ -1,0 +1,1 @@
+"""What the account holds, and how it may change: no clock, no I/O, no waiting."""

@@ -1,0 +1,288 @@
+"""The node agent's loop: takes orders, runs attempts, ends what is left, tells how it went.
+
+One thread decides and spawns; only transfers and removals run in threads of their own, which report back
+through `Link.call_soon`. The loop never waits for anything but `Link.wait`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from . import failures, folders, launch, processes
+from .attempt import Attempt, Phase, wanted
+from .confinement import inside
+from .failures import Failure, NodeFailure
+from .link import Link, ServiceGoneError
+from .patience import Patience
+
+_TICK = 2.0
+"""Seconds between looks whether the parent is still there: a copy of the pipe may keep that open."""
+
+_SWEEP_LIMIT = 5.0
+"""Seconds for leftovers to die; one that is stuck in the kernel does not hold its task up longer."""
+
+_ABANDON_AFTER = 3.0
+"""Seconds for a broken-off transfer to end; one that still connects is left alone then."""
+
+
+class Agent:
+    """A node.
+
+    Args:
+        root: of the node, absolute.
+        link: to the service.
+        environment: what every command inherits: PATH and LANG.
+        patience: of transfers.
+    """
+
+    def __init__(self, *, root: Path, link: Link, environment: dict[str, str], patience: Patience) -> None:
+        self._root = root
+        self._link = link
+        self._environment = environment
+        self._patience = patience
+        self._attempts: dict[str, Attempt] = {}
+        self._commands: dict[int, Attempt] = {}
+        self._orders: dict[str, Callable[[dict[str, Any]], None]] = {
+            "execute": self._execute,
+            "kill": self._kill,
+            "remove": self._remove,
+        }
+
+    def serve(self) -> None:
+        """Serve until the service goes away, however that happens; then end everything below."""
+        parent = os.getppid()
+        try:
+            while os.getppid() == parent:
+                orders, calls = self._link.wait(self._until_next_deadline())
+                for order in orders:
+                    self._orders[order["do"]](order)
+                for call in calls:
+                    call()
+                self._look_at_clock()
+                self._reap()
+        except (ServiceGoneError, KeyboardInterrupt):
+            pass
+        finally:
+            self._end_everything()
+
+    # Orders
+
+    def _execute(self, order: dict[str, Any]) -> None:
+        directory = inside(self._root, order["directory"])
+        own = {
+            # What leftovers are recognised by must be true whatever a user's settings say.
+            "AZ_BATCH_NODE_ROOT_DIR": str(self._root),
+            "AZ_BATCH_TASK_DIR": str(directory),
+            "AZ_BATCH_TASK_WORKING_DIR": str(directory / "wd"),
+        }
+        attempt = Attempt(
+            execution_id=order["id"],
+            command_line=order["command_line"],
+            directory=directory,
+            environment=self._environment | order["environment"] | own,
+            resource_files=order["resource_files"],
+            output_files=order["output_files"],
+            final=order["final"],
+            started_at=_now(),
+        )
+        self._attempts[attempt.execution_id] = attempt
+        self._link.tell("started", id=attempt.execution_id, at=attempt.started_at)
+        limit = order["limit"]
+        if limit is not None:
+            attempt.deadline = time.monotonic() + limit
+        if attempt.resource_files:
+            from . import transfer, transfers  # noqa: PLC0415  # see transfers
+
+            channel = attempt.channel = transfer.Channel(self._patience)
+            self._in_thread(lambda: transfers.prepare(attempt, channel), partial(self._prepared, attempt))
+        elif folders.needs_clearing(directory):
+            self._in_thread(lambda: folders.try_make_task(directory), partial(self._prepared, attempt))
+        else:
+            self._prepared(attempt, folders.try_make_task(directory))
+
+    def _kill(self, order: dict[str, Any]) -> None:
+        attempt = self._attempts.get(order["id"])
+        if attempt is not None:
+            attempt.kill(failures.ended(order["code"], order["message"]))
+            self._break_off(attempt)
+
+    def _remove(self, order: dict[str, Any]) -> None:
+        def told(error: str | None) -> None:
+            self._link.tell("removed", request=order["request"], error=error)
+
+        self._in_thread(lambda: _remove(self._root, order["directory"]), told)
+
+    # The way of an attempt
+
+    def _prepared(self, attempt: Attempt, failure: Failure | None) -> None:
+        if attempt.phase is not Phase.PREPARING:  # abandoned meanwhile
+            return
+        attempt.channel = None
+        if failure is None and attempt.failure is None:
+            try:
+                words = launch.split(attempt.command_line)
+                pid = launch.spawn(words, task_directory=attempt.directory, environment=attempt.environment)
+            except NodeFailure as refused:
+                failure = refused.failure
+            else:
+                attempt.pid = pid
+                attempt.move(Phase.RUNNING)
+                self._commands[pid] = attempt
+                self._link.tell("spawned", id=attempt.execution_id, pid=pid)
+                return
+        attempt.failure = attempt.failure or failure
+        self._end(attempt)
+
+    def _too_late(self, attempt: Attempt) -> None:
+        attempt.deadline = None
+        if attempt.phase is Phase.SWEEPING:
+            self._swept(attempt)
+        elif attempt.broken_off:
+            self._end(attempt)
+        elif attempt.phase in {Phase.PREPARING, Phase.RUNNING}:
+            attempt.expire()
+            self._break_off(attempt)
+
+    def _break_off(self, attempt: Attempt) -> None:
+        if attempt.phase is Phase.RUNNING and attempt.pid is not None:
+            processes.send_kill_to_group(attempt.pid)
+        elif attempt.channel is not None and not attempt.broken_off:
+            attempt.broken_off = True
+            attempt.deadline = time.monotonic() + _ABANDON_AFTER
+            attempt.channel.cancel()
+
+    def _reap(self) -> None:
+        """Take in every child that ended, then look after those who wait for their leftovers to die."""
+        while (pid := _ended_child()) is not None:
+            attempt = self._commands.pop(pid, None)
+            if attempt is not None:
+                # Before it is waited for: as long as it is a zombie its number can't become another's group.
+                processes.send_kill_to_group(pid)
+            _, status = os.waitpid(pid, 0)
+            if attempt is not None:
+                attempt.command_ended(os.waitstatus_to_exitcode(status))
+                attempt.move(Phase.SWEEPING)
+                attempt.deadline = time.monotonic() + _SWEEP_LIMIT
+        self._sweep()
+
+    def _sweep(self) -> None:
+        sweeping = [attempt for attempt in self._attempts.values() if attempt.phase is Phase.SWEEPING]
+        if not sweeping:
+            return
+        orphans = processes.children() - self._commands.keys()
+        for attempt in sweeping:
+            own = {pid for pid in orphans if not self._commands or _belongs(pid, attempt)}
+            for pid in own:
+                processes.send_kill(pid)
+            if not own:
+                self._swept(attempt)
+
+    def _swept(self, attempt: Attempt) -> None:
+        assert attempt.exit_code is not None  # noqa: S101  # for the type: only a command that ended is swept
+        files = wanted(attempt.output_files, attempt.exit_code) if attempt.uploads else []
+        if not files:
+            self._end(attempt)
+            return
+        attempt.move(Phase.UPLOADING)
+        # The time limit is for downloads and the command; uploads have the limit of their retries.
+        attempt.deadline = None
+        from . import transfer, transfers  # noqa: PLC0415  # see transfers
+
+        channel = attempt.channel = transfer.Channel(self._patience)
+        self._in_thread(lambda: transfers.upload(files, attempt, channel), partial(self._uploaded, attempt))
+
+    def _uploaded(self, attempt: Attempt, failure: Failure | None) -> None:
+        if attempt.phase is Phase.UPLOADING:  # not abandoned meanwhile
+            attempt.uploaded(failure)
+            self._end(attempt)
+
+    def _end(self, attempt: Attempt) -> None:
+        attempt.move(Phase.ENDED)
+        del self._attempts[attempt.execution_id]
+        self._link.tell(
+            "ended",
+            id=attempt.execution_id,
+            exit_code=attempt.exit_code,
+            failure=attempt.failure,
+            started_at=attempt.started_at,
+            ended_at=_now(),
+        )
+
+    def _end_everything(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        for attempt in self._attempts.values():
+            if attempt.channel is not None:
+                attempt.channel.cancel()
+        for pid in self._commands:
+            processes.send_kill_to_group(pid)
+        deadline = time.monotonic() + _SWEEP_LIMIT
+        while (left := processes.children()) and time.monotonic() < deadline:
+            for pid in left:
+                processes.send_kill(pid)
+            while _ended_child() is not None:
+                os.waitpid(-1, os.WNOHANG)
+            time.sleep(0.005)  # nothing else is left to do, and what is killed makes new orphans as it dies
+
+    # Time and threads
+
+    def _until_next_deadline(self) -> float:
+        deadlines = [attempt.deadline for attempt in self._attempts.values() if attempt.deadline is not None]
+        return max(0.0, min(_TICK, min(deadlines) - time.monotonic())) if deadlines else _TICK
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        for attempt in list(self._attempts.values()):
+            if attempt.deadline is not None and attempt.deadline <= now:
+                self._too_late(attempt)
+
+    def _in_thread(self, work: Callable[[], str | Failure | None], then: Callable[[Any], None]) -> None:
+        def body() -> None:
+            result = work()
+            self._link.call_soon(lambda: then(result))
+
+        threading.Thread(target=body, daemon=True).start()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _ended_child() -> int | None:
+    """Give a child that is over, without waiting for it in the sense of the system: it stays a zombie."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if found is None else found.si_pid
+
+
+def _belongs(pid: int, attempt: Attempt) -> bool:
+    return (
+        processes.session_of(pid) == attempt.pid
+        or processes.carries(pid, processes.marker("AZ_BATCH_TASK_DIR", str(attempt.directory)))
+        or processes.works_in(pid, attempt.directory.resolve())
+    )
+
+
+def _remove(root: Path, directory: str) -> str | None:
+    try:
+        folders.remove_tree(inside(root, directory))
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def ignore_signals() -> None:
+    """Let the wake-up pipe tell of ended children, and let polite signals end the agent and all below it."""
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)

@@ -1,0 +1,207 @@
+"""HTTP for one thread: a connection that is kept, retries with a limit, and a way to break off."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+from .failures import Trouble, trouble_of_status
+from .patience import Patience
+
+CHUNK = 256 * 1024
+"""Bytes that are read or written at a time."""
+
+STORAGE_VERSION = "2021-12-02"
+"""`x-ms-version` of our requests: old enough for every emulator, new enough for blocks of any size."""
+
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_LONGEST_PAUSE = 20.0
+_FIRST_PAUSE = 0.25
+
+T = TypeVar("T")
+
+
+class TransferCancelled(Exception):  # noqa: N818  # not an error: somebody wished it
+    """The execution was ended while it transferred."""
+
+
+class TransferError(Exception):
+    """A server refused or did not answer, after all retries."""
+
+    def __init__(self, trouble: Trouble, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.trouble = trouble
+        self.reason = reason
+        self.status = status
+
+    def details(self) -> dict[str, str]:
+        """Give the pairs for a `failureInfo`; never an address, since a SAS could be in it."""
+        pairs = {"Message": self.reason}
+        return pairs if self.status is None else {"HttpStatusCode": str(self.status)} | pairs
+
+
+class _Refused(Exception):  # noqa: N818  # an answer, sorted later
+    """An answer other than success."""
+
+    def __init__(self, status: int, reason: str, retry_after: float | None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class ShortAnswerError(OSError):
+    """The body ended early or is not what its checksum says: worth another try."""
+
+
+@dataclass
+class Channel:
+    """Requests one after another; `cancel` may be called from any thread, everything else from one.
+
+    Args:
+        patience: of every request.
+    """
+
+    patience: Patience
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+    _connection: http.client.HTTPConnection | None = None
+    _origin: tuple[str, str] | None = None
+
+    def cancel(self) -> None:
+        """Break off: what runs raises `TransferCancelled` soon, what comes does so at once."""
+        self._cancelled.set()
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):  # it may just have been closed
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def check(self) -> None:
+        """Raise if somebody called `cancel`.
+
+        Raises:
+            TransferCancelled: then.
+        """
+        if self._cancelled.is_set():
+            raise TransferCancelled
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection, self._origin = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def retrying(self, attempt: Callable[[], T]) -> T:
+        """Do something until it works, is refused for good, or has been tried often enough.
+
+        Args:
+            attempt: makes requests with this channel; may run several times.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            TransferError: when it is given up.
+            TransferCancelled: when somebody called `cancel`.
+        """
+        for number in range(1, self.patience.attempts + 1):
+            self.check()
+            pause = min(_FIRST_PAUSE * 2 ** (number - 1), _LONGEST_PAUSE)
+            try:
+                return attempt()
+            except _Refused as refused:
+                error = TransferError(trouble_of_status(refused.status), refused.reason, refused.status)
+                if refused.status not in _TRANSIENT:
+                    raise error from refused
+                pause = max(pause, min(refused.retry_after or 0, _LONGEST_PAUSE))
+            except TimeoutError:
+                self.close()
+                error = TransferError(Trouble.TIMED_OUT, "the server did not answer in time")
+            except (OSError, http.client.HTTPException) as broken:
+                self.close()
+                error = TransferError(Trouble.OTHER, _words(broken))
+            if number < self.patience.attempts:
+                self._cancelled.wait(pause)
+        self.check()
+        raise error
+
+    @contextlib.contextmanager
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send one request, follow a GET's redirects, give the open answer. Use inside `retrying`.
+
+        Args:
+            method: in capitals.
+            url: http or https, with its SAS.
+            headers: besides Host and Content-Length.
+            body: for PUT.
+
+        Yields:
+            An answer of success.
+
+        Raises:
+            TransferError: if the address can't be used at all.
+        """
+        for _ in range(_MOST_REDIRECTS):
+            answer = self._send(method, url, headers or {}, body)
+            target = answer.getheader("Location")
+            if method != "GET" or answer.status not in _REDIRECTS or target is None:
+                break
+            self.close()
+            url = urljoin(url, target)
+        whole = False
+        try:
+            if not 200 <= answer.status < 300:  # noqa: PLR2004  # the class of success
+                answer.read(CHUNK)
+                raise _Refused(answer.status, _reason(answer), _retry_after(answer))
+            yield answer
+            whole = answer.isclosed()
+        finally:
+            if not whole:  # left over bytes would be taken for the next answer
+                self.close()
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> http.client.HTTPResponse:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise TransferError(Trouble.OTHER, "the address is neither http nor https")
+        if self._origin != (parts.scheme, parts.netloc) or self._connection is None:
+            self.close()
+            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+            try:
+                self._connection = kind(parts.hostname, parts.port, timeout=self.patience.timeout)
+            except ValueError as error:
+                raise TransferError(Trouble.OTHER, "the address has no usable port") from error
+            self._origin = (parts.scheme, parts.netloc)
+        target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+        if parts.query:
+            target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
+        self.check()
+        self._connection.request(method, target, body=body, headers=dict(headers))
+        self.check()  # cancel() may have looked before there was a socket
+        return self._connection.getresponse()
+
+
+def _reason(answer: http.client.HTTPResponse) -> str:
+    return answer.getheader("x-ms-error-code") or answer.reason or f"HTTP {answer.status}"
+
+
+def _retry_after(answer: http.client.HTTPResponse) -> float | None:
+    value = answer.getheader("Retry-After") or ""
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    # InvalidURL and its like quote the address, which may hold a SAS.
+    return str(error) if isinstance(error, ShortAnswerError) else type(error).__name__

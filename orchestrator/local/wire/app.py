@@ -1,0 +1,223 @@
+"""The HTTP application around an endpoint's operations.
+
+A request passes, in this order: is it from this machine's programs (Host and Origin), is it signed, does it
+name an api-version, an operation and parameters that exist. Only then a handler sees it. Whatever happens
+is answered with the headers that the real service puts on every answer (recorded).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Final, Generic, TypeVar
+
+import structlog
+from aiohttp import web
+
+from orchestrator.local.wire import times
+from orchestrator.local.wire.api_error import (
+    ApiError,
+    body_too_large,
+    forbidden_origin,
+    internal_error,
+    missing_query_parameter,
+    not_implemented,
+    unsupported_query_parameter,
+    unsupported_version,
+)
+from orchestrator.local.wire.auth import SharedKey
+from orchestrator.local.wire.call import JSON_TYPE, Call, Framing, Reply, parse_query
+from orchestrator.local.wire.routing import Operation, Router
+
+S = TypeVar("S")
+
+API_VERSIONS: Final = frozenset(
+    {
+        "2020-03-01.11.0",
+        "2021-06-01.14.0",
+        "2022-01-01.15.0",
+        "2022-10-01.16.0",
+        "2023-05-01.17.0",
+        "2024-02-01.19.0",
+        "2024-07-01.20.0",
+        "2025-06-01",
+    }
+)
+"""Those that recordings show or that published clients send, and that share the shapes served here."""
+
+LARGEST_BODY: Final = 1024 * 1024
+_LARGEST_DRAINED: Final = 64 * 1024 * 1024
+_LOOPBACK_HOST: Final = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?\Z", re.IGNORECASE)
+_EVERY_ANSWER: Final[Mapping[str, str]] = {
+    "DataServiceVersion": "3.0",
+    "Server": "Microsoft-HTTPAPI/2.0",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
+_TIMEOUT: Final = "timeout"
+
+log = structlog.get_logger("orchestrator.local.wire")
+
+
+class App(Generic[S]):
+    """Answers requests.
+
+    Args:
+        service: what handlers work on.
+        operations: the endpoint's table.
+        key: verifies signatures.
+    """
+
+    def __init__(self, service: S, operations: Iterable[Operation[S]], key: SharedKey) -> None:
+        self._service = service
+        self._router = Router(operations)
+        self._key = key
+
+    def application(self) -> web.Application:
+        """Make the aiohttp application.
+
+        Returns:
+            An application with one catch-all route: aiohttp's router decodes paths, so it must not decide.
+        """
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self.handle)
+        application.on_response_prepare.append(_drop_invented_type)
+        return application
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, whatever it is.
+
+        Args:
+            request: of aiohttp.
+
+        Returns:
+            The answer, sent.
+        """
+        request_id = str(uuid.uuid4())
+        at = times.now()
+        account_url = f"{request.scheme}://{request.headers.get('Host', '')}"
+        try:
+            reply = await self._answer(request, request_id, account_url, at)
+        except ApiError as refusal:
+            reply = _refusal(refusal, account_url, request_id, at)
+        except Exception:  # the border: the client gets an answer, the log the reason
+            log.exception("wire.request.broken", method=request.method, request_id=request_id)
+            reply = _refusal(internal_error(), account_url, request_id, at)
+        return await _send(request, reply, request_id)
+
+    async def _answer(self, request: web.Request, request_id: str, account_url: str, at: int) -> Reply:
+        _check_local(request)
+        raw_path, _, raw_query = request.raw_path.partition("?")
+        pairs = parse_query(raw_query)
+        body = await _read(request)
+        self._key.verify(
+            method=request.method, raw_path=raw_path, query=pairs, headers=request.headers, at=at
+        )
+        query: dict[str, str] = {}
+        for name, value in pairs:
+            if value:
+                query.setdefault(name, value)
+        version = _version(query)
+        operation, parameters = self._router.find(request.method, raw_path)
+        if operation.handler is None:
+            raise not_implemented(operation.name)
+        for name in query:
+            if name not in operation.query and name != "api-version" and name.lower() != _TIMEOUT:
+                raise unsupported_query_parameter(name)
+        call = Call(
+            operation=operation.name,
+            method=request.method,
+            account_url=account_url,
+            raw_path=raw_path,
+            raw_query=raw_query,
+            parameters=parameters,
+            query=query,
+            headers=request.headers,
+            body=body,
+            request_id=request_id,
+            api_version=version,
+            at=at,
+        )
+        return await operation.handler(self._service, call)
+
+
+def _check_local(request: web.Request) -> None:
+    # A page in a browser can reach loopback, directly (then it sends Origin) or by a name of its own that
+    # resolves to 127.0.0.1 (then Host tells). Either would be handing out code execution.
+    if not _LOOPBACK_HOST.match(request.headers.get("Host", "")):
+        raise forbidden_origin("Host")
+    if "Origin" in request.headers:
+        raise forbidden_origin("Origin")
+
+
+def _version(query: Mapping[str, str]) -> str:
+    version = query.get("api-version")
+    if version is None:
+        raise missing_query_parameter("api-version")
+    if version not in API_VERSIONS:
+        raise unsupported_version(version)
+    return version
+
+
+async def _read(request: web.Request) -> bytes:
+    if not request.can_read_body:
+        return b""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.content.iter_any():
+        size += len(piece)
+        if size <= LARGEST_BODY:
+            pieces.append(piece)
+        elif size > _LARGEST_DRAINED:
+            break
+    if size > LARGEST_BODY:
+        # Read to its end first: a client that is still sending would see a reset and not the answer.
+        raise body_too_large(LARGEST_BODY)
+    return b"".join(pieces)
+
+
+def _refusal(refusal: ApiError, account_url: str, request_id: str, at: int) -> Reply:
+    if refusal.status == HTTPStatus.NOT_MODIFIED:
+        return Reply(status=304, framing=Framing.LENGTH)
+    return Reply(
+        status=refusal.status,
+        headers={"Content-Type": JSON_TYPE},
+        body=refusal.body(account_url, request_id, at),
+        framing=Framing.LENGTH,
+        reason=refusal.message,
+    )
+
+
+class _Typeless(web.Response):
+    """An answer without a body, for which aiohttp names a type and the real service does not (recorded)."""
+
+
+async def _drop_invented_type(_request: web.Request, response: web.StreamResponse) -> None:
+    if isinstance(response, _Typeless):
+        response.headers.pop("Content-Type", None)
+
+
+async def _send(request: web.Request, reply: Reply, request_id: str) -> web.StreamResponse:
+    headers = {**reply.headers, "request-id": request_id, **_EVERY_ANSWER}
+    if request.headers.get("return-client-request-id", "").lower() == "true":
+        headers["client-request-id"] = request.headers.get("client-request-id", "")
+    chunked = reply.framing is Framing.CHUNKED and request.method != "HEAD" and request.version >= (1, 1)
+    if isinstance(reply.body, bytes):
+        body = reply.body if request.method != "HEAD" else b""
+        kind = web.Response if "Content-Type" in headers else _Typeless
+        whole = kind(status=reply.status, reason=reply.reason, headers=headers, body=body)
+        if reply.length is not None:
+            whole.headers["Content-Length"] = str(reply.length)
+        elif chunked:
+            whole.enable_chunked_encoding()
+        return whole
+    stream = web.StreamResponse(status=reply.status, reason=reply.reason, headers=headers)
+    if chunked:
+        stream.enable_chunked_encoding()
+    await stream.prepare(request)
+    async for piece in reply.body:
+        await stream.write(piece)
+    await stream.write_eof()
+    return stream

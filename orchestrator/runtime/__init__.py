@@ -1,0 +1,1 @@
+"""Joins the parts; the only place that knows them all."""

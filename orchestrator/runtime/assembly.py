@@ -1,0 +1,144 @@
+"""Joins the built-in handlers of one run to its bus."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from orchestrator.accounts.account import Account
+from orchestrator.bus import EventBus, Policy
+from orchestrator.events import Publish
+from orchestrator.handlers import (
+    CleanupHandler,
+    CollectHandler,
+    DownloadHandler,
+    Expectations,
+    Handler,
+    LogHandler,
+    ProgressHandler,
+    TaskOutputs,
+)
+from orchestrator.limits import Limits
+from orchestrator.results import TaskResult
+from orchestrator.runtime.run_ledger import RunLedger
+from orchestrator.spec.files import OutputFile, UploadCondition
+from orchestrator.spec.ids import output_container
+from orchestrator.spec.output_places import expected_results
+from orchestrator.spec.plan import RunPlan
+from orchestrator.spec.task import TaskSettings
+from orchestrator.states import TaskKey
+
+
+class RunHandlers(msgspec.Struct, frozen=True, kw_only=True):
+    """Those handlers of a run that are spoken to directly, and not by events."""
+
+    collect: CollectHandler
+    progress: ProgressHandler
+    download: DownloadHandler
+    cleanup: CleanupHandler
+
+    def stop(self, reason: str) -> None:
+        """Give up what is not here and not deleted yet: the result names it."""
+        self.download.give_up(reason)
+        self.cleanup.stop(reason)
+
+
+def assemble(
+    *,
+    plan: RunPlan,
+    account: Account,
+    ledger: RunLedger,
+    bus: EventBus,
+    publish: Publish,
+    deliver: Callable[[TaskResult], Awaitable[None]],
+    start: Callable[[Callable[[], Awaitable[None]], str], None],
+    ask: Callable[[str, str], Awaitable[bool]] | None,
+    limits: Limits,
+) -> RunHandlers:
+    """Make the built-in handlers and subscribe each to what it consumes.
+
+    Args:
+        plan: of the run.
+        account: where outputs come from and clean-up happens.
+        ledger: what the run has created.
+        bus: of the run.
+        publish: how handlers tell.
+        deliver: takes each task's result.
+        start: runs a coroutine function in the owner's task group.
+        ask: answers the clean-up policy `ask`.
+        limits: the numbers.
+
+    Returns:
+        The handlers that the run speaks to.
+    """
+    expectations = _expectations(plan)
+
+    def read_task_file(key: TaskKey, path: str) -> AsyncIterator[bytes]:
+        return account.batch.read_task_file(key.job_id, key.task_id, path, limit=limits.failure_log_bytes)
+
+    handlers = RunHandlers(
+        collect=CollectHandler(publish, deliver, expectations),
+        progress=ProgressHandler(timeout=plan.spec.timeout.timedelta),
+        download=DownloadHandler(
+            publish,
+            storage=account.storage,
+            output_container=output_container(plan.run_id),
+            download_dir=plan.download_dir,
+            job_id=plan.job_id,
+            limits=limits,
+            expectations=expectations,
+            start=start,
+            read_task_file=read_task_file,
+        ),
+        cleanup=CleanupHandler(
+            publish,
+            job_id=plan.job_id,
+            pool_id=plan.pool_id,
+            policy=plan.spec.cleanup,
+            batch=account.batch,
+            storage=account.storage,
+            ledger=ledger,
+            ask=ask,
+            limits=limits,
+        ),
+    )
+    together: tuple[Handler, ...] = (
+        LogHandler(),
+        handlers.progress,
+        handlers.download,
+        handlers.collect,
+        handlers.cleanup,
+    )
+    for handler in together:
+        bus.subscribe(handler.handle, handler.consumes, policy=Policy.WAIT, name=handler.name)
+    return handlers
+
+
+def _expectations(plan: RunPlan) -> Expectations:
+    tasks = {task.id: task for task in plan.tasks}
+    # Tasks of a factory share their settings, and so what their settings promise.
+    promised: dict[int, tuple[str, ...]] = {}
+
+    def look_up(task_id: str) -> TaskOutputs:
+        task = tasks.get(task_id)
+        if task is None:
+            return TaskOutputs()
+        settings = task.spec
+        if id(settings) not in promised:
+            promised[id(settings)] = _promised(settings)
+        return TaskOutputs(
+            input_name=task.input_name, expected=promised[id(settings)], upload_by=settings.upload
+        )
+
+    return look_up
+
+
+def _promised(settings: TaskSettings) -> tuple[str, ...]:
+    """What a task that succeeds leaves for download: not what goes elsewhere, nor what failures leave."""
+    outputs = (o if isinstance(o, OutputFile) else OutputFile(pattern=o) for o in settings.output_files)
+    return tuple(
+        expected_results(output)
+        for output in outputs
+        if output.container_url is None and output.condition is not UploadCondition.TASK_FAILURE
+    )

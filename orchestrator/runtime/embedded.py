@@ -1,0 +1,159 @@
+"""The local service for `Orchestrator.local()`: joined where one is named, else started as a child."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from orchestrator.accounts.settings import AccountSettings, settings_from_environment
+from orchestrator.errors import ConfigError, LocalServiceError
+
+log = structlog.get_logger()
+
+_START_LIMIT = 120.0
+_STOP_LIMIT = 30.0
+_TOLD = 4000
+
+
+def named_service(environ: Mapping[str, str], env_file: Path | None) -> AccountSettings | None:
+    """The running local service that the caller names, None where none is named.
+
+    An `env_file` (as `orchestrator local --env-file` writes it) wins over the environment. What the
+    environment names counts only if it is on this machine: the account `local` never touches Azure.
+
+    Raises:
+        ConfigError: the file can't be read, is incomplete, or names something that is not on loopback.
+    """
+    if env_file is not None:
+        settings = settings_from_environment(_read_env_file(env_file))
+        if not _on_loopback(settings.batch_endpoint):
+            raise ConfigError(
+                f"names {settings.batch_endpoint}, which is not on this machine; "
+                "use --account azure for an account in Azure",
+                where=str(env_file),
+            )
+        return settings
+    if _on_loopback(environ.get("AZURE_BATCH_ENDPOINT", "")):
+        return settings_from_environment(environ)
+    return None
+
+
+class EmbeddedService:
+    """A local service of our own, in a child process that ends when this process ends, however that happens.
+
+    The child holds the reading end of a pipe whose only writer is this process: when it closes, the child
+    stops. Keys reach this process through a file of mode 0600 in a folder of the same life.
+
+    Args:
+        state_dir: of the service; a temporary folder by default, which is deleted at the end.
+    """
+
+    def __init__(self, state_dir: Path | None = None) -> None:
+        self._state_dir = state_dir
+        self._folder: Path | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> AccountSettings:
+        """Start the service and wait until both endpoints answer.
+
+        Raises:
+            LocalServiceError: it did not start; the message has its last lines.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="orchestrator-local-"))
+        env_file = self._folder / "settings.env"
+        log_file = self._folder / "service.log"
+        state_dir = self._state_dir or self._folder / "state"
+        with log_file.open("wb") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "orchestrator",
+                "local",
+                "--until-stdin-closes",
+                "--state-dir",
+                str(state_dir),
+                "--env-file",
+                str(env_file),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                # Ctrl-C goes to the whole foreground group; the service must outlive it, for the clean-up.
+                start_new_session=True,
+                env=_child_environment(os.environ),
+            )
+        try:
+            with anyio.fail_after(_START_LIMIT):
+                await self._wait_until_ready(log_file)
+        except TimeoutError:
+            await self.stop()
+            raise LocalServiceError(f"the local service did not answer in {_START_LIMIT:.0f} s") from None
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.stop()
+            raise
+        settings = settings_from_environment(_read_env_file(env_file))
+        log.info("local_service.started", endpoint=settings.batch_endpoint, pid=self._process.pid)
+        return settings
+
+    async def stop(self) -> None:
+        """End the service and everything it started, and delete its temporary folder."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            if process.stdin is not None:
+                process.stdin.close()
+            with anyio.move_on_after(_STOP_LIMIT) as limit:
+                await process.wait()
+            if limit.cancelled_caught:
+                log.warning("local_service.killed", pid=process.pid)
+                process.send_signal(signal.SIGKILL)
+                await process.wait()
+        if self._folder is not None:
+            folder, self._folder = self._folder, None
+            await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+    async def _wait_until_ready(self, log_file: Path) -> None:
+        process = self._process
+        if process is None or process.stdout is None:
+            raise LocalServiceError
+        while True:
+            line = await process.stdout.readline()
+            if not line:
+                code = await process.wait()
+                told = await anyio.to_thread.run_sync(_last_lines, log_file)
+                raise LocalServiceError(f"the local service ended with exit code {code}: {told}")
+            if line.strip() == b"ready":
+                return
+
+
+def _last_lines(log_file: Path) -> str:
+    return log_file.read_bytes()[-_TOLD:].decode(errors="replace").strip()
+
+
+def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The child makes its own keys; it must not inherit those of an account."""
+    return {name: value for name, value in environ.items() if not name.startswith("AZURE_")}
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't be read: {error}", where=str(path)) from error
+    lines = (line.strip() for line in text.splitlines())
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def _on_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.") or host.endswith(".localhost")

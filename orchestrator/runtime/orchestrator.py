@@ -1,0 +1,233 @@
+"""The front door: opens an account, takes jobs, runs them, and leaves nothing behind unsaid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import platformdirs
+
+from orchestrator.accounts.account import Account
+from orchestrator.accounts.settings import AccountSettings, settings_from_environment
+from orchestrator.errors import NotOpenError
+from orchestrator.events import Event
+from orchestrator.journal import Journal
+from orchestrator.limits import Limits
+from orchestrator.runtime.embedded import EmbeddedService, named_service
+from orchestrator.runtime.job_run import JobRun
+from orchestrator.runtime.logs import log_quietly_by_default
+from orchestrator.runtime.owner import Owner
+from orchestrator.runtime.run import Ask, Listener, Run
+from orchestrator.spec.ids import new_run_id
+from orchestrator.spec.job import JobSpec
+from orchestrator.spec.plan import plan_run
+
+E = TypeVar("E", bound=Event)
+
+
+class Orchestrator:
+    """Runs jobs on one account: `async with Orchestrator.local() as orchestrator: ...`.
+
+    Made by `local()` or `from_env()`. It may be entered and left from different tasks. Leaving it normally
+    waits for the runs that are under way; leaving it by an exception or a cancellation cancels them, and
+    waits for their clean-up.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: AccountSettings | None,
+        embedded: EmbeddedService | None,
+        environ: Mapping[str, str],
+        limits: Limits,
+        journal_dir: Path | None,
+        ask: Ask | None,
+    ) -> None:
+        self._settings = settings
+        self._embedded = embedded
+        self._environ = environ
+        self._limits = limits
+        self._journal_dir = journal_dir or Path(platformdirs.user_state_dir("orchestrator"))
+        self._ask = ask
+        self._owner = Owner()
+        self._account: Account | None = None
+        self._journal: Journal | None = None
+        self._listeners: list[Listener] = []
+        self._runs: list[Run] = []
+
+    @classmethod
+    def local(
+        cls,
+        *,
+        state_dir: Path | None = None,
+        env_file: Path | None = None,
+        environ: Mapping[str, str] = os.environ,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        journal_dir: Path | None = None,
+        ask: Ask | None = None,
+    ) -> Self:
+        """An orchestrator on the local service; Azure is never touched.
+
+        Joins the service that `env_file` or the environment names, else starts one that lives as long as the
+        orchestrator is open.
+
+        Args:
+            state_dir: of a service that is started; a temporary folder by default.
+            env_file: written by `orchestrator local --env-file`.
+            environ: where a running service and the job files' secrets are looked up.
+            limits: concurrency, intervals, sizes.
+            journal_dir: where the journal is kept; the user's state folder by default.
+            ask: answers the clean-up policy `ask`, given the kind and the id.
+
+        Raises:
+            ConfigError: `env_file` can't be read or names a service that is not on this machine.
+        """
+        settings = named_service(environ, env_file)
+        return cls(
+            settings=settings,
+            embedded=EmbeddedService(state_dir) if settings is None else None,
+            environ=environ,
+            limits=limits,
+            journal_dir=journal_dir,
+            ask=ask,
+        )
+
+    @classmethod
+    def from_env(
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        config: Path | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        journal_dir: Path | None = None,
+        ask: Ask | None = None,
+    ) -> Self:
+        """An orchestrator on the account that the environment or `orchestrator.toml` names.
+
+        Args:
+            environ: `AZURE_BATCH_ACCOUNT`, `AZURE_BATCH_ENDPOINT`, and keys, or a credential for
+                `DefaultAzureCredential`.
+            config: a TOML file with an `[account]` table; the environment wins over it.
+            limits: concurrency, intervals, sizes.
+            journal_dir: where the journal is kept; the user's state folder by default.
+            ask: answers the clean-up policy `ask`, given the kind and the id.
+
+        Raises:
+            ConfigError: a setting is missing or can't be right; the message names it.
+        """
+        return cls(
+            settings=settings_from_environment(environ, config=config),
+            embedded=None,
+            environ=environ,
+            limits=limits,
+            journal_dir=journal_dir,
+            ask=ask,
+        )
+
+    def on(self, event_type: type[E], handler: Callable[[E], Awaitable[None] | None]) -> None:
+        """Call a function, sync or async, for every event of a class, in the order of each task.
+
+        A handler may do anything, also submit another run: it never makes a run wait. What it raises becomes
+        `HandlerFailed` and harms nobody. Applies to runs under way and to all that follow.
+
+        Args:
+            event_type: any class of `orchestrator.events`; a base class takes everything below it.
+            handler: given the event.
+        """
+        name = getattr(handler, "__qualname__", type(handler).__name__)
+        listener: Listener = ((event_type,), handler, name)
+        self._listeners.append(listener)
+        for run in self._runs:
+            if not run.finished:
+                run.subscribe(*listener)
+
+    async def __aenter__(self) -> Self:
+        log_quietly_by_default()
+        await self._owner.open()
+        try:
+            self._journal = await Journal.open(self._journal_dir / "journal.sqlite")
+            self._account = Account(await self._connect(), self._limits)
+            await self._account.open()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._release()
+            raise
+        return self
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        try:
+            if error is not None:
+                self._cancel_all("the program left the orchestrator by an exception")
+            for run in list(self._runs):
+                await run.ended()
+        except BaseException:
+            self._cancel_all("the program was cancelled")
+            with anyio.move_on_after(self._limits.cleanup_timeout, shield=True):
+                for run in list(self._runs):
+                    await run.ended()
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._release()
+
+    async def submit(self, spec: JobSpec) -> JobRun:
+        """Check a job against the files here, and start its run.
+
+        Args:
+            spec: from `load_job`, or made in code.
+
+        Returns:
+            The run, under way.
+
+        Raises:
+            SpecError: the job can't be right; nothing was created.
+            NotOpenError: the orchestrator is not open.
+        """
+        if self._account is None or self._journal is None:
+            raise NotOpenError
+        plan = await anyio.to_thread.run_sync(lambda: plan_run(spec, new_run_id(), environ=self._environ))
+        run = Run(
+            plan=plan,
+            account=self._account,
+            journal=self._journal,
+            limits=self._limits,
+            start=self._owner.start,
+            ask=self._ask,
+            environ=self._environ,
+            listeners=tuple(self._listeners),
+        )
+        self._runs = [known for known in self._runs if not known.finished]
+        self._runs.append(run)
+        self._owner.start(run.drive, f"run {plan.run_id}")
+        return JobRun(run)
+
+    async def _connect(self) -> AccountSettings:
+        if self._settings is not None:
+            return self._settings
+        if self._embedded is None:
+            raise NotOpenError
+        return await self._embedded.start()
+
+    def _cancel_all(self, reason: str) -> None:
+        for run in self._runs:
+            run.cancel(reason)
+
+    async def _release(self) -> None:
+        """Close everything in the order in which it depends on each other; each whatever the others do."""
+        await self._owner.close()
+        account, self._account = self._account, None
+        journal, self._journal = self._journal, None
+        try:
+            if account is not None:
+                await account.close()
+        finally:
+            try:
+                if self._embedded is not None:
+                    await self._embedded.stop()
+            finally:
+                if journal is not None:
+                    await journal.close()

@@ -1,0 +1,258 @@
+"""Everything of a run before its tasks are added: stages in their order, one's values given to the next."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from orchestrator.accounts.account import Account
+from orchestrator.accounts.bodies import hook_body, job_body, resource_file_body
+from orchestrator.errors import OrchestratorError
+from orchestrator.events import Publish, utc_now
+from orchestrator.limits import Limits
+from orchestrator.spec.command import expand_commands, wrap_in_shell
+from orchestrator.spec.duration import Duration
+from orchestrator.spec.ids import input_container, output_container
+from orchestrator.spec.job import JobHookSpec
+from orchestrator.spec.marks import APPLICATION_KEY, RUN_KEY
+from orchestrator.spec.plan import RunPlan, TaskInput
+from orchestrator.spec.resolve import resolve
+from orchestrator.spec.secret import SecretReference, SecretText
+from orchestrator.stages.job import create_job, refuse_existing_job
+from orchestrator.stages.ledger import Ledger
+from orchestrator.stages.node_commands import INCOMING, install_script
+from orchestrator.stages.package import pack_application
+from orchestrator.stages.pool import ApplicationBy, PoolStage, ReadyPool
+from orchestrator.stages.staging import (
+    StagedFiles,
+    application_blobs,
+    restore_application,
+    stage_files,
+)
+from orchestrator.stages.submit import TaskBody
+from orchestrator.stages.task_bodies import TaskBodies, remote_files, resolve_all
+
+_EXTRA_WALL_CLOCK = 3600.0
+
+
+class RunPreparation:
+    """Calls the stages before submission, and keeps what they return.
+
+    Args:
+        plan: of the run.
+        account: where.
+        ledger: what is created is written there first.
+        publish: told of everything.
+        limits: the numbers.
+        environ: where `env:NAME` references are looked up.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: RunPlan,
+        account: Account,
+        ledger: Ledger,
+        publish: Publish,
+        limits: Limits,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._plan = plan
+        self._account = account
+        self._ledger = ledger
+        self._publish = publish
+        self._limits = limits
+        self._environ = environ
+        self._staged: StagedFiles | None = None
+        self._wall_clock = plan.spec.max_wall_clock_time or Duration.of(
+            plan.spec.timeout.seconds + _EXTRA_WALL_CLOCK
+        )
+
+    async def stage(self) -> None:
+        """Bring all files to storage.
+
+        Raises:
+            OrchestratorError: a job of that id exists, a file can't be read, or the account refuses.
+        """
+        plan = self._plan
+        await refuse_existing_job(job_id=plan.job_id, batch=self._account.batch, limits=self._limits)
+        start_files = tuple(
+            (plan.inputs[index].path, file_path, file_mode)
+            for index, file_path, file_mode in plan.start_task_inputs
+        )
+        application = await pack_application(plan.application, start_files)
+        self._staged = await stage_files(
+            plan=plan,
+            application=application,
+            containers=(input_container(plan.run_id), output_container(plan.run_id)),
+            storage=self._account.storage,
+            ledger=self._ledger,
+            publish=self._publish,
+            limits=self._limits,
+        )
+
+    async def provision(self) -> None:
+        """Make sure of the pool, and create the job on it.
+
+        Raises:
+            OrchestratorError: the pool does not fit, or the account refuses.
+        """
+        application = self._known.application
+        pool = await PoolStage(
+            plan=self._plan,
+            batch=self._account.batch,
+            storage=self._account.storage,
+            ledger=self._ledger,
+            publish=self._publish,
+            limits=self._limits,
+            start_command=self._start_command(),
+            start_environment=self._start_environment(),
+            application=application.container if application else None,
+            start_files=self._start_files,
+        ).ensure()
+        if application is not None and pool.application_by is ApplicationBy.START_TASK:
+            await restore_application(
+                application=application,
+                storage=self._account.storage,
+                publish=self._publish,
+                run_id=self._plan.run_id,
+            )
+        await create_job(
+            run_id=self._plan.run_id,
+            body=await self._job_body(pool),
+            batch=self._account.batch,
+            ledger=self._ledger,
+            publish=self._publish,
+        )
+
+    def task_bodies(self) -> AsyncIterator[TaskBody]:
+        """The tasks, ready to be sent."""
+        bodies = TaskBodies(
+            plan=self._plan,
+            staged=self._known,
+            storage=self._account.storage,
+            resolve=self._resolve,
+            until=self._horizon(),
+        )
+        return aiter(bodies)
+
+    @property
+    def _known(self) -> StagedFiles:
+        if self._staged is None:
+            raise OrchestratorError("stage() comes before provision()")
+        return self._staged
+
+    def _resolve(self, value: str | SecretReference) -> SecretText:
+        return resolve(value, self._environ, Path(self._plan.spec.base_dir))
+
+    def _commands(self, commands: tuple[str, ...]) -> tuple[str, ...]:
+        application = self._known.application
+        return expand_commands(
+            commands,
+            run_id=self._plan.run_id,
+            application_folder=application.folder if application else None,
+        )
+
+    def _horizon(self) -> datetime:
+        """When addresses may stop working: the job can't outlive its wall clock; then clean-up follows."""
+        return utc_now() + timedelta(seconds=self._wall_clock.seconds + self._limits.sas_margin)
+
+    async def _application_files(self, until: datetime, *, for_start_task: bool) -> list[dict[str, Any]]:
+        application = self._known.application
+        if application is None:
+            return []
+        files = []
+        for blob, packed in application_blobs(application):
+            if packed.for_start_task and not for_start_task:
+                continue
+            url = await self._account.storage.read_url(application.container, blob, until=until)
+            place = packed.name if packed.for_start_task else f"{INCOMING}/{packed.name}"
+            files.append(resource_file_body(http_url=url, file_path=place, file_mode=packed.file_mode))
+        return files
+
+    def _start_command(self) -> str | None:
+        """The start task's command line, None where no start task is needed."""
+        start, application = self._plan.spec.pool.start_task, self._known.application
+        if start is None and application is None:
+            return None
+        commands = self._commands(start.commands) if start else ()
+        return wrap_in_shell(install_script(commands, application.folder if application else None))
+
+    def _start_environment(self) -> dict[str, SecretText]:
+        start = self._plan.spec.pool.start_task
+        return resolve_all(start.environment, self._resolve) if start else {}
+
+    async def _start_files(self, until: datetime) -> list[dict[str, Any]]:
+        files = await self._application_files(until, for_start_task=True)
+        start = self._plan.spec.pool.start_task
+        if start is not None:
+            files.extend(remote_files(start.resource_files, self._resolve))
+        return files
+
+    async def _job_body(self, pool: ReadyPool) -> dict[str, Any]:
+        spec = self._plan.spec
+        marks = {RUN_KEY: self._plan.run_id}
+        if self._known.application is not None:
+            marks[APPLICATION_KEY] = self._known.application.container
+        return job_body(
+            job_id=self._plan.job_id,
+            pool_id=pool.pool_id,
+            priority=spec.priority,
+            max_wall_clock_time=self._wall_clock,
+            max_task_retry_count=spec.max_task_retry_count,
+            environment=resolve_all(spec.environment, self._resolve),
+            preparation=await self._preparation(pool),
+            release=await self._release(),
+            metadata=marks,
+            rest=spec.rest,
+        )
+
+    async def _preparation(self, pool: ReadyPool) -> dict[str, Any] | None:
+        spec = self._plan.spec
+        hook = spec.preparation
+        brings = pool.application_by is ApplicationBy.PREPARATION_TASK
+        application = self._known.application
+        folder = application.folder if application and brings else None
+        if hook is None and folder is None:
+            # The service runs a release task only where a preparation task ran (REST: Job - Add).
+            if spec.release is None:
+                return None
+            hook = JobHookSpec(commands=())
+        until = self._horizon()
+        files = await self._application_files(until, for_start_task=False) if folder else []
+        if hook is not None:
+            files.extend(await self._staged_files(self._plan.preparation_inputs, until))
+            files.extend(remote_files(hook.resource_files, self._resolve))
+        return hook_body(
+            wrap_in_shell(install_script(self._commands(hook.commands if hook else ()), folder)),
+            files,
+            resolve_all(hook.environment, self._resolve) if hook else {},
+            # Copying below the node's shared directory needs no administrator there; who asks gets one.
+            elevated=hook.elevated if hook else False,
+            rest=hook.rest if hook else None,
+        )
+
+    async def _release(self) -> dict[str, Any] | None:
+        hook = self._plan.spec.release
+        if hook is None:
+            return None
+        files = await self._staged_files(self._plan.release_inputs, self._horizon())
+        files.extend(remote_files(hook.resource_files, self._resolve))
+        return hook_body(
+            wrap_in_shell(install_script(self._commands(hook.commands), None)),
+            files,
+            resolve_all(hook.environment, self._resolve),
+            elevated=hook.elevated,
+            rest=hook.rest,
+        )
+
+    async def _staged_files(self, inputs: tuple[TaskInput, ...], until: datetime) -> list[dict[str, Any]]:
+        files = []
+        for index, file_path, file_mode in inputs:
+            url = await self._account.storage.read_url(
+                self._known.input_container, self._known.blobs[index], until=until
+            )
+            files.append(resource_file_body(http_url=url, file_path=file_path, file_mode=file_mode))
+        return files

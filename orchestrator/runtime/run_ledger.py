@@ -1,0 +1,30 @@
+"""The journal's record of what one run has created, as the stages and clean-up see it."""
+
+from __future__ import annotations
+
+from orchestrator.journal import Journal
+
+
+class RunLedger:
+    """One run's view of the journal.
+
+    Args:
+        journal: where it is written.
+        run_id: of the run.
+    """
+
+    def __init__(self, journal: Journal, run_id: str) -> None:
+        self._journal = journal
+        self._run_id = run_id
+
+    async def owe(self, kind: str, resource_id: str) -> None:
+        """Write down that the thing may exist from now on."""
+        await self._journal.owe(self._run_id, kind, resource_id)
+
+    async def settle(self, kind: str, resource_id: str) -> None:
+        """Strike it out."""
+        await self._journal.settle(self._run_id, kind, resource_id)
+
+    async def owed(self) -> tuple[tuple[str, str], ...]:
+        """What is still owed: (kind, id), in the order in which it was created."""
+        return tuple((owed.kind, owed.resource_id) for owed in await self._journal.owed(self._run_id))

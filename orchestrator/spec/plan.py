@@ -1,0 +1,194 @@
+"""The plan of a run: patterns matched, files looked at, ids expanded, before anything is created."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.errors import SpecError
+from orchestrator.spec.check import check_job
+from orchestrator.spec.file_list import FileList
+from orchestrator.spec.files import ResourceFile
+from orchestrator.spec.ids import check_run_id, expand_id, expand_run, has_index, id_problem
+from orchestrator.spec.job import JobSpec
+from orchestrator.spec.matching import match_files
+from orchestrator.spec.place import at_index, leaves, spec_error
+from orchestrator.spec.planned import InputFile, PlannedTask, RunPlan, TaskInput
+from orchestrator.spec.resolve import resolve
+from orchestrator.spec.secret import SecretReference
+from orchestrator.spec.task import TaskFactory
+
+__all__ = ["InputFile", "PlannedTask", "RunPlan", "TaskInput", "plan_run"]
+
+
+def plan_run(job: JobSpec, run_id: str, *, environ: Mapping[str, str] | None = None) -> RunPlan:
+    """Plan a run: everything that can be wrong on this machine is found here.
+
+    It looks at every file, which takes a while for many: call it in a thread.
+
+    Args:
+        job: what is wanted.
+        run_id: for `{run}`; `new_run_id` makes one.
+        environ: where secrets are looked up; this process's environment by default.
+
+    Returns:
+        The plan.
+
+    Raises:
+        SpecError: something can't be right, a file or a secret is missing; `.where` names the place.
+    """
+    check_run_id(run_id)
+    check_job(job)
+    for place, leaf in leaves(job):
+        if isinstance(leaf, SecretReference):
+            _check_secret(job, place, leaf, os.environ if environ is None else environ)
+    return _Planner(job, run_id).plan()
+
+
+def _check_secret(job: JobSpec, place: str, reference: SecretReference, environ: Mapping[str, str]) -> None:
+    try:
+        resolve(reference, environ, job.base_dir)
+    except SpecError as error:
+        raise spec_error(job.source, place, str(error)) from None
+
+
+class _Planner:
+    def __init__(self, job: JobSpec, run_id: str) -> None:
+        self._job = job
+        self._run_id = run_id
+        self._files = FileList(job)
+
+    def plan(self) -> RunPlan:
+        job = self._job
+        tasks = [*self._full_tasks(), *self._factory_tasks()]
+        self._check_ids(tasks)
+        start = job.pool.start_task
+        hooks = (
+            (start.resource_files if start else (), "pool.start_task.resource_files"),
+            (job.preparation.resource_files if job.preparation else (), "preparation.resource_files"),
+            (job.release.resource_files if job.release else (), "release.resource_files"),
+        )
+        start_task, preparation, release = (self._resources(files, place) for files, place in hooks)
+        return RunPlan(
+            run_id=self._run_id,
+            job_id=self._checked_id(job.id, "id"),
+            pool_id=self._checked_id(job.pool.id, "pool.id"),
+            download_dir=self._download_dir(),
+            spec=job,
+            inputs=self._files.listed(),
+            tasks=tuple(tasks),
+            application=self._files.application(),
+            start_task_inputs=start_task,
+            preparation_inputs=preparation,
+            release_inputs=release,
+        )
+
+    def _full_tasks(self) -> Iterator[PlannedTask]:
+        for index, task in enumerate(self._job.tasks):
+            place = at_index("tasks", index)
+            shared = self._resources(task.resource_files, f"{place}.resource_files")
+            name = None
+            inputs = shared
+            if task.file is not None:
+                file = self._files.add(task.file, f"{place}.file")
+                name = self._files.name(file)
+                self._check_free(name, shared, f"{place}.resource_files")
+                inputs = ((file, name, None), *shared)
+            yield PlannedTask(
+                id=expand_id(task.id, run_id=self._run_id, index=index),
+                index=index,
+                spec=task,
+                input_name=name,
+                inputs=inputs,
+            )
+
+    def _factory_tasks(self) -> Iterator[PlannedTask]:
+        factory = self._job.task_factory
+        if factory is None:
+            return
+        paths = self._matches(factory)
+        if len(paths) > 1 and not has_index(factory.id):
+            raise self._error(
+                "task_factory.id",
+                f'{len(paths)} tasks would all be called "{factory.id}"; put {{index}} in it',
+            )
+        shared = self._resources(factory.resource_files, "task_factory.resource_files")
+        for index, path in enumerate(paths):
+            file = self._files.add(path, "task_factory.per_file")
+            name = self._files.name(file)
+            self._check_free(name, shared, "task_factory.resource_files")
+            yield PlannedTask(
+                id=expand_id(factory.id, run_id=self._run_id, index=index),
+                index=index,
+                spec=factory,
+                input_name=name,
+                inputs=((file, name, None), *shared),
+            )
+
+    def _matches(self, factory: TaskFactory) -> list[str]:
+        several = not isinstance(factory.per_file, str)
+        patterns = (factory.per_file,) if isinstance(factory.per_file, str) else factory.per_file
+        found: set[str] = set()
+        for index, pattern in enumerate(patterns):
+            place = "task_factory.per_file"
+            place = at_index(place, index) if several else place
+            try:
+                matched = match_files(pattern, self._job.base_dir)
+            except OSError as error:
+                raise self._error(place, f"{error.filename} can't be read: {error.strerror}") from error
+            if not matched:
+                raise self._error(place, f'no file matches "{pattern}" (in {self._job.base_dir})')
+            found.update(matched)
+        return sorted(found)
+
+    def _resources(self, files: Sequence[str | ResourceFile], place: str) -> tuple[TaskInput, ...]:
+        inputs: list[TaskInput] = []
+        for index, file in enumerate(files):
+            here = at_index(place, index)
+            path = file if isinstance(file, str) else file.path
+            if path is None:
+                continue
+            added = self._files.add(path, here if isinstance(file, str) else f"{here}.path")
+            target = self._files.name(added)
+            mode = None
+            if isinstance(file, ResourceFile):
+                target, mode = file.file_path or target, file.file_mode
+            self._check_free(target, inputs, here)
+            inputs.append((added, target, mode))
+        return tuple(inputs)
+
+    def _check_free(self, target: str, taken: Sequence[TaskInput], place: str) -> None:
+        if any(target == other for _, other, _ in taken):
+            raise self._error(place, f'two files would be "{target}" on the node; give one another file_path')
+
+    def _check_ids(self, tasks: Sequence[PlannedTask]) -> None:
+        seen: set[str] = set()
+        full = len(self._job.tasks)
+        for position, task in enumerate(tasks):
+            place = f"{at_index('tasks', position)}.id" if position < full else "task_factory.id"
+            problem = id_problem(task.id)
+            if problem:
+                raise self._error(place, problem)
+            # The service keeps an id's case, and compares without it.
+            lowered = task.id.lower()
+            if lowered in seen:
+                raise self._error(place, f'two tasks are called "{task.id}" (case does not count)')
+            seen.add(lowered)
+
+    def _checked_id(self, template: str, place: str) -> str:
+        expanded = expand_run(template, self._run_id)
+        problem = id_problem(expanded)
+        if problem:
+            raise self._error(place, problem)
+        return expanded
+
+    def _download_dir(self) -> Path:
+        expanded = expand_run(self._job.download_dir, self._run_id)
+        path = Path(os.path.abspath(Path(self._job.base_dir) / expanded))  # noqa: PTH100 - collapses ".."
+        if path.exists() and not path.is_dir():
+            raise self._error("download_dir", f"{path} is not a folder")
+        return path
+
+    def _error(self, place: str, message: str) -> SpecError:
+        return spec_error(self._job.source, place, message)

@@ -1,0 +1,82 @@
+"""Stage: creates the job, bound to its pool, with the tasks that prepare and release its nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from orchestrator.accounts.batch import BatchAccount, Creation
+from orchestrator.errors import ConflictError, NotFoundError
+from orchestrator.events import JobCreated, Publish
+from orchestrator.limits import Limits
+from orchestrator.spec.marks import RUN_KEY
+from orchestrator.stages.ledger import Ledger, ResourceKind
+from orchestrator.states import JobState
+
+
+async def refuse_existing_job(*, job_id: str, batch: BatchAccount, limits: Limits) -> None:
+    """Make sure that no job of that id stands in the way, before anything is staged or billed.
+
+    A job that is being deleted is waited for.
+
+    Raises:
+        ConflictError: there is one.
+        TimeoutError: it was being deleted and did not go away in `limits.deletion_timeout`.
+    """
+    with anyio.fail_after(limits.deletion_timeout):
+        while True:
+            try:
+                found = await batch.get_job(job_id)
+            except NotFoundError:
+                return
+            if found.state is not JobState.DELETING:
+                raise existing_job(job_id, found.state)
+            await anyio.sleep(limits.deletion_poll_interval)
+
+
+def existing_job(job_id: str, state: JobState) -> ConflictError:
+    """The error for a job that stands in the way."""
+    return ConflictError(
+        f"job {job_id} exists and is {state}; delete it, or put {{run}} in the job's id",
+        operation=f"create job {job_id}",
+        status=409,
+        code="JobExists",
+    )
+
+
+async def create_job(
+    *,
+    run_id: str,
+    body: dict[str, Any],
+    batch: BatchAccount,
+    ledger: Ledger,
+    publish: Publish,
+) -> None:
+    """Create the job that the body describes.
+
+    Args:
+        run_id: of the run; the body's metadata names it too.
+        body: made by `accounts.bodies.job_body`.
+        batch: where.
+        ledger: the job is written there before it is created.
+        publish: told of the job.
+
+    Raises:
+        ConflictError: a job of that id exists and is not this run's.
+        ServiceError, UnreachableError: the service refused or did not answer.
+    """
+    job_id = str(body["id"])
+    await ledger.owe(ResourceKind.JOB, job_id)
+    try:
+        creation = await batch.create_job(body)
+    except ConflictError:
+        # It is not of our making: clean-up must not touch it.
+        await ledger.settle(ResourceKind.JOB, job_id)
+        raise
+    if creation is Creation.PERHAPS_OURS:
+        found = await batch.get_job(job_id)
+        if dict(found.metadata).get(RUN_KEY) != run_id:
+            await ledger.settle(ResourceKind.JOB, job_id)
+            raise existing_job(job_id, found.state)
+    await publish(JobCreated(run_id=run_id, job_id=job_id, pool_id=str(body["poolInfo"]["poolId"])))

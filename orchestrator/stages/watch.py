@@ -1,0 +1,155 @@
+"""Stage: watches the tasks until all that were accepted have ended, and tells every change of state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import anyio
+import structlog
+
+from orchestrator.accounts.batch import BatchAccount
+from orchestrator.errors import (
+    AuthenticationError,
+    NotFoundError,
+    OrchestratorError,
+    ServiceError,
+    UnreachableError,
+)
+from orchestrator.events import Publish
+from orchestrator.limits import Limits
+from orchestrator.states import JobState
+from orchestrator.tracker import TaskTracker
+
+log = structlog.get_logger()
+
+SELECT = (
+    "id",
+    "state",
+    "stateTransitionTime",
+    "previousState",
+    "previousStateTransitionTime",
+    "executionInfo",
+    "nodeInfo",
+)
+_ENDED_JOBS = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
+
+
+class TaskWatch:
+    """One stream of looks at the tasks of one job.
+
+    Most looks ask only for what changed since the last one, with an overlap, since the service's clocks and
+    the nodes' differ and late rows happen; every so often one asks for everything. A look that fails is
+    tried again at the next: a failed poll never fails a healthy task.
+
+    Args:
+        job_id: of the job.
+        batch: where.
+        tracker: turns snapshots into events.
+        publish: told of every change.
+        limits: intervals.
+        expected: how many tasks were accepted, None as long as more are being added.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        batch: BatchAccount,
+        tracker: TaskTracker,
+        publish: Publish,
+        limits: Limits,
+        expected: Callable[[], int | None],
+    ) -> None:
+        self._job_id = job_id
+        self._batch = batch
+        self._tracker = tracker
+        self._publish = publish
+        self._limits = limits
+        self._expected = expected
+        self._newest: datetime | None = None
+        self._last_full = -float("inf")
+
+    async def run(self) -> str | None:
+        """Watch until every accepted task has ended, or the job was ended by somebody else.
+
+        Returns:
+            None if every task ended, else why the rest never will.
+
+        Raises:
+            AuthenticationError: the account refuses us.
+        """
+        while True:
+            ended = await self._attempt()
+            if self._all_ended():
+                return None
+            if ended is not None:
+                return ended
+            await anyio.sleep(self._limits.poll_interval)
+
+    async def _attempt(self) -> str | None:
+        """One look; returns why there will be no other, None otherwise."""
+        try:
+            return await self._look()
+        except AuthenticationError:
+            raise
+        except NotFoundError:
+            return "the job was deleted by somebody else"
+        except (ServiceError, UnreachableError) as error:
+            log.warning("watch.look_failed", job=self._job_id, error=str(error))
+            return None
+
+    async def _look(self) -> str | None:
+        full = anyio.current_time() - self._last_full >= self._limits.reconcile_interval
+        job_ended: str | None = None
+        if full:
+            job_ended = await self._job_ended()
+        await self._list(None if full else self._changed_since())
+        if full:
+            self._last_full = anyio.current_time()
+        return job_ended
+
+    async def _job_ended(self) -> str | None:
+        """Whether somebody else ended the job; looked at before the tasks, so that those are final."""
+        job = await self._batch.get_job(self._job_id)
+        if job.state not in _ENDED_JOBS:
+            return None
+        if job.state is JobState.TERMINATING:
+            return None  # tasks are still being ended; the next full look decides
+        return f"the job is {job.state} ({job.terminate_reason or 'no reason given'})"
+
+    async def _list(self, changed_since: str | None) -> None:
+        async for page in self._batch.list_tasks(self._job_id, filter=changed_since, select=SELECT):
+            # What the tracker has taken in must be told, or a completed task would be lost for good: a
+            # cancellation waits for the end of the page.
+            with anyio.CancelScope(shield=True):
+                for snapshot in page:
+                    if self._newest is None or snapshot.state_changed > self._newest:
+                        self._newest = snapshot.state_changed
+                    for event in self._tracker.observe(snapshot):
+                        await self._publish(event)
+                for surprise in self._tracker.take_surprises():
+                    log.warning("watch.impossible_move", job=self._job_id, told=str(surprise))
+
+    def _changed_since(self) -> str | None:
+        if self._newest is None:
+            return None
+        since = self._newest - timedelta(seconds=self._limits.watch_overlap)
+        return f"stateTransitionTime ge DateTime'{since:%Y-%m-%dT%H:%M:%S.%f}Z'"
+
+    def _all_ended(self) -> bool:
+        expected = self._expected()
+        return expected is not None and self._tracker.completed_count >= expected
+
+
+async def say_all_added(*, job_id: str, batch: BatchAccount) -> None:
+    """Let the service end the job when its tasks have ended; only right after the last task was added.
+
+    Set earlier, a job whose first tasks end quickly would end before the others are added. If the service
+    refuses, the job stays active until clean-up.
+    """
+    try:
+        await batch.patch_job(job_id, {"onAllTasksComplete": "terminatejob"})
+    except OrchestratorError as error:
+        # The job ends at clean-up then; nothing is lost but a place in the active-job quota meanwhile.
+        log.warning("job.not_marked_complete", job=job_id, error=str(error))

@@ -1,0 +1,225 @@
+"""The storage client against real blobs: what goes in comes out, and only signed addresses open anything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from blockbuster import blockbuster_ctx
+from yarl import URL
+
+from orchestrator.accounts import Account, StorageAccount, settings_from_environment
+from orchestrator.errors import NotFoundError, ServiceError, StagingError
+from orchestrator.limits import Limits
+from orchestrator.local import LocalService
+from orchestrator.spec.secret import SecretText
+from orchestrator.states import BlobSnapshot
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_SIZES = [0, 1, 4096, 1024 * 1024, 1024 * 1024 + 1, 9 * 1024 * 1024 + 3]
+
+
+@pytest.fixture
+def storage(account: Account) -> StorageAccount:
+    return account.storage
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def container(storage: StorageAccount) -> AsyncIterator[str]:
+    """A new container, which is deleted at the end."""
+    name = f"c-{os.urandom(6).hex()}"
+    assert await storage.create_container(name, metadata={"orchestrator_run": "r1"})
+    yield name
+    await storage.delete_container(name)
+
+
+def an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+async def read(storage: StorageAccount, container: str, name: str) -> bytes:
+    return b"".join([piece async for piece in storage.read_blob(container, name)])
+
+
+async def fetch(method: str, url: str, data: bytes | None = None) -> tuple[int, bytes]:
+    headers = {"x-ms-blob-type": "BlockBlob"} if data is not None else {}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, URL(url, encoded=True), data=data, headers=headers) as answer,
+    ):
+        return answer.status, await answer.read()
+
+
+@pytest.mark.parametrize("size", _SIZES)
+async def test_a_file_of_any_size_comes_back_with_its_md5(
+    storage: StorageAccount, container: str, tmp_path: Path, size: int
+) -> None:
+    content = os.urandom(size)
+    md5 = hashlib.md5(content).digest()
+    (tmp_path / "f").write_bytes(content)
+    await storage.upload_file(container, "0001-blob", tmp_path / "f", md5=md5)
+    assert await storage.blob(container, "0001-blob") == BlobSnapshot(name="0001-blob", size=size, md5=md5)
+    pieces = [piece async for piece in storage.read_blob(container, "0001-blob")]
+    assert b"".join(pieces) == content
+    assert all(0 < len(piece) <= 4 * 1024 * 1024 for piece in pieces)
+
+
+@pytest.mark.parametrize("size", [10, 3 * 1024 * 1024])
+async def test_a_file_that_changed_since_it_was_hashed_is_refused(
+    storage: StorageAccount, container: str, tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "f").write_bytes(b"x" * size)
+    with pytest.raises(StagingError, match="changed") as raised:
+        await storage.upload_file(container, "b", tmp_path / "f", md5=b"0" * 16)
+    assert raised.value.path == str(tmp_path / "f")
+    assert await storage.blob(container, "b") is None
+
+
+async def test_a_file_that_is_not_there_is_named(
+    storage: StorageAccount, container: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StagingError, match="No such file"):
+        await storage.upload_file(container, "b", tmp_path / "none", md5=b"0" * 16)
+
+
+async def test_a_refused_block_ends_the_upload_with_the_refusal_itself(
+    storage: StorageAccount, tmp_path: Path
+) -> None:
+    content = os.urandom(9 * 1024 * 1024)
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(NotFoundError) as raised:
+        await storage.upload_file("no-such-container", "b", tmp_path / "f", md5=hashlib.md5(content).digest())
+    assert raised.value.code == "ContainerNotFound"
+
+
+async def test_writing_again_replaces_the_blob(storage: StorageAccount, container: str) -> None:
+    await storage.upload_bytes(container, "b", b"first and longer")
+    await storage.upload_bytes(container, "b", b"second")
+    assert await read(storage, container, "b") == b"second"
+
+
+async def test_a_blob_that_is_replaced_while_it_is_read_is_not_mixed(
+    storage: StorageAccount, container: str
+) -> None:
+    await storage.upload_bytes(container, "b", b"1" * (5 * 1024 * 1024))
+    async with aclosing(storage.read_blob(container, "b")) as pieces:
+        await anext(pieces)
+        await storage.upload_bytes(container, "b", b"2" * (5 * 1024 * 1024))
+        with pytest.raises(ServiceError) as raised:
+            await anext(pieces)
+    assert raised.value.code == "ConditionNotMet"
+
+
+async def test_what_is_not_there_is_told(storage: StorageAccount, container: str) -> None:
+    assert await storage.blob(container, "none") is None
+    assert await storage.blob("no-such-container", "none") is None
+    with pytest.raises(NotFoundError) as raised:
+        await read(storage, container, "none")
+    assert raised.value.code == "BlobNotFound"
+    with pytest.raises(NotFoundError):
+        _ = [blob async for blob in storage.list_blobs("no-such-container")]
+
+
+async def test_a_container_is_created_once_and_deleted_once(storage: StorageAccount) -> None:
+    name = f"c-{os.urandom(6).hex()}"
+    assert not await storage.container_exists(name)
+    assert await storage.create_container(name)
+    assert not await storage.create_container(name)
+    assert await storage.container_exists(name)
+    assert await storage.delete_container(name)
+    assert not await storage.delete_container(name)
+
+
+async def test_a_bad_name_is_refused_not_taken_for_there(storage: StorageAccount) -> None:
+    with pytest.raises(ServiceError):
+        await storage.create_container("x")
+
+
+async def test_every_page_of_a_list_is_read(storage: StorageAccount, container: str) -> None:
+    names = [f"t{number:03}/out" for number in range(95)]
+    for name in [*names, "other"]:
+        await storage.upload_bytes(container, name, b"x")
+    assert [blob.name async for blob in storage.list_blobs(container, "t")] == names
+    assert len([blob async for blob in storage.list_blobs(container)]) == 96
+
+
+@pytest.mark.parametrize("name", ["0001-ab", "t1/wd/ä b.txt", "a%20b", "q?&=+#x", "日本", "'quoted'"])
+async def test_a_read_address_opens_its_blob_and_is_recognised(
+    storage: StorageAccount, container: str, name: str
+) -> None:
+    await storage.upload_bytes(container, name, b"content")
+    url = await storage.read_url(container, name, until=an_hour())
+    assert await fetch("GET", url.reveal()) == (200, b"content")
+    assert (await fetch("GET", url.reveal().partition("?")[0]))[0] in (401, 403, 404)
+    assert (await fetch("PUT", url.reveal(), b"changed"))[0] == 403
+    assert storage.owns_url(url.reveal()) == (container, name)
+    assert "***" in str(url)
+    assert [blob.name async for blob in storage.list_blobs(container)] == [name]
+
+
+async def test_a_write_address_takes_new_blobs_and_shows_none(
+    storage: StorageAccount, container: str
+) -> None:
+    url = await storage.write_url(container, until=an_hour())
+    base, _, query = url.reveal().partition("?")
+    assert (await fetch("PUT", f"{base}/t1/new?{query}", b"content"))[0] == 201
+    assert (await fetch("GET", f"{base}/t1/new?{query}"))[0] == 403
+    assert (await fetch("GET", f"{base}?restype=container&comp=list&{query}"))[0] == 403
+    assert await read(storage, container, "t1/new") == b"content"
+
+
+async def test_an_address_starts_earlier_and_ends_when_it_must(
+    storage: StorageAccount, container: str
+) -> None:
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    local = until.astimezone(datetime.now().astimezone().tzinfo)
+    url: SecretText = await storage.read_url(container, "b", until=local)
+    terms = {name: values[0] for name, values in parse_qs(urlsplit(url.reveal()).query).items()}
+    assert datetime.fromisoformat(terms["se"]) == until
+    assert datetime.fromisoformat(terms["st"]) < datetime.now(UTC) - timedelta(minutes=14)
+    assert (terms["sp"], terms["sr"]) == ("r", "b")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://elsewhere.blob.core.windows.net/c/b",
+        "http://127.0.0.1:1/local/c/b",
+        "http://[broken",
+        "",
+        "not an address",
+    ],
+)
+async def test_a_strange_address_is_not_ours(storage: StorageAccount, url: str) -> None:
+    assert storage.owns_url(url) is None
+
+
+async def test_the_container_itself_is_no_blob(storage: StorageAccount, container: str) -> None:
+    url = await storage.write_url(container, until=an_hour())
+    assert storage.owns_url(url.reveal()) is None
+
+
+async def test_nothing_blocks_the_event_loop(service: LocalService, container: str, tmp_path: Path) -> None:
+    content = os.urandom(5 * 1024 * 1024)
+    md5 = hashlib.md5(content).digest()
+    (tmp_path / "f").write_bytes(content)
+    settings = settings_from_environment(service.settings.as_environment())
+    with blockbuster_ctx():
+        account = Account(settings, Limits())
+        await account.open()
+        try:
+            await account.storage.upload_file(container, "b", tmp_path / "f", md5=md5)
+            assert await read(account.storage, container, "b") == content
+            assert [blob.size async for blob in account.storage.list_blobs(container)] == [len(content)]
+            assert await account.batch.list_pools() == ()
+        finally:
+            await account.close()

@@ -1,0 +1,96 @@
+"""Addresses are signed by the account's key, or by one that the service lends, for as long as it lasts."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import parse_qs
+
+import pytest
+from azure.storage.blob import UserDelegationKey
+from azure.storage.blob.aio import BlobServiceClient
+
+from orchestrator.accounts.signing import SasSigner
+from orchestrator.errors import ConfigError
+from orchestrator.limits import Limits
+from orchestrator.spec.secret import SecretText
+
+_KEY = SecretText("a2V5IG9mIHRoZSB0ZXN0cw==")
+
+
+class Lender:
+    """The part of a storage account that lends keys."""
+
+    def __init__(self, url: str = "https://acc.blob.core.windows.net/") -> None:
+        self.url = url
+        self.lent: list[tuple[datetime, datetime]] = []
+
+    async def get_user_delegation_key(
+        self, *, key_start_time: datetime, key_expiry_time: datetime
+    ) -> UserDelegationKey:
+        self.lent.append((key_start_time, key_expiry_time))
+        key: Any = cast("Any", UserDelegationKey)()
+        key.signed_oid, key.signed_tid, key.signed_service, key.signed_version = "oid", "tid", "b", "v"
+        key.signed_start, key.signed_expiry = key_start_time.isoformat(), key_expiry_time.isoformat()
+        key.value = _KEY.reveal()
+        return cast("UserDelegationKey", key)
+
+
+def signer(lender: Lender, key: SecretText | None = None) -> SasSigner:
+    service = cast("BlobServiceClient", lender)
+    return SasSigner(service, account="acc", key=key, limits=Limits(), rng=random.Random(0))
+
+
+def terms(query: SecretText) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(query.reveal()).items()}
+
+
+def later(**ahead: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**ahead)
+
+
+async def test_a_lent_key_is_used_again_while_it_lasts() -> None:
+    lender = Lender()
+    signing = signer(lender)
+    first = terms(await signing.read_blob("c", "b", until=later(hours=1)))
+    second = terms(await signing.write_container("c", until=later(days=6)))
+    assert len(lender.lent) == 1
+    assert (first["skoid"], first["sp"], first["sr"]) == ("oid", "r", "b")
+    assert (second["skoid"], second["sp"], second["sr"]) == ("oid", "cw", "c")
+
+
+async def test_a_key_is_asked_for_within_the_services_week() -> None:
+    lender = Lender()
+    await signer(lender).read_blob("c", "b", until=later(hours=1))
+    ((start, expiry),) = lender.lent
+    assert start < datetime.now(UTC)
+    assert later(days=6) < expiry < later(days=7)
+
+
+async def test_a_signature_beyond_the_week_is_refused_with_the_remedy() -> None:
+    lender = Lender()
+    with pytest.raises(ConfigError, match="max_wall_clock_time"):
+        await signer(lender).read_blob("c", "b", until=later(days=8))
+    assert lender.lent == []
+
+
+async def test_the_default_lifetime_of_a_pools_signature_fits() -> None:
+    until = later(seconds=Limits().pool_sas_lifetime)
+    assert terms(await signer(Lender()).read_blob("c", "b", until=until))["se"]
+
+
+async def test_an_account_key_signs_for_any_time_and_asks_nobody() -> None:
+    lender = Lender()
+    signed = terms(await signer(lender, _KEY).read_blob("c", "b", until=later(days=300)))
+    assert "skoid" not in signed
+    assert lender.lent == []
+
+
+@pytest.mark.parametrize(
+    ("url", "protocol"),
+    [("https://acc.blob.core.windows.net/", "https"), ("http://127.0.0.1:10000/acc", None)],
+)
+async def test_only_a_secure_account_demands_secure_use(url: str, protocol: str | None) -> None:
+    signed = terms(await signer(Lender(url), _KEY).write_container("c", until=later(hours=1)))
+    assert signed.get("spr") == protocol

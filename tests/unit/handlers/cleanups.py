@@ -1,0 +1,178 @@
+"""A clean-up handler over an account in memory, and what is kept of what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+import anyio
+
+from orchestrator.errors import NotFoundError, ServiceError
+from orchestrator.events import (
+    CleanupCompleted,
+    Event,
+    JobSettled,
+    ResourceDeleted,
+    ResourceKept,
+)
+from orchestrator.handlers import CleanupHandler
+from orchestrator.limits import Limits
+from orchestrator.spec.job import CleanupSpec, CleanupWhen
+from orchestrator.states import JobSnapshot, PoolSnapshot, RunOutcome
+from tests.unit.owner import LIMIT
+
+ALWAYS = CleanupSpec(containers=CleanupWhen.ALWAYS, job=CleanupWhen.ALWAYS, pool=CleanupWhen.ALWAYS)
+EVERYTHING = (
+    ("container", "in"),
+    ("container", "out"),
+    ("application", "app"),
+    ("pool", "pool"),
+    ("job", "job"),
+)
+
+
+class Account:
+    """A Batch and a storage account and the journal's record in memory; they note what is asked of them.
+
+    A call that is in `gone` finds nothing, one in `refused` is refused, one in `stuck` never returns.
+    """
+
+    def __init__(self, owed: Iterable[tuple[str, str]] = EVERYTHING) -> None:
+        self.calls: list[str] = []
+        self.gone: set[str] = set()
+        self.refused: set[str] = set()
+        self.stuck: set[str] = set()
+        self.lasting: set[str] = set()
+        self.debts = list(owed)
+        self.jobs: list[JobSnapshot] = []
+        self.pools: list[PoolSnapshot] = []
+
+    async def call(self, name: str) -> None:
+        self.calls.append(name)
+        await anyio.lowlevel.checkpoint()
+        if name in self.stuck:
+            await anyio.sleep_forever()
+        if name in self.gone:
+            raise NotFoundError(operation=name, status=404, code="NotFound")
+        if name in self.refused:
+            raise ServiceError("it says no", operation=name, status=500, code="InternalError")
+
+    async def terminate_job(self, job_id: str, reason: str) -> bool:
+        assert reason
+        await self.call(f"terminate job {job_id}")
+        return True
+
+    async def delete_job(self, job_id: str) -> bool:
+        await self.call(f"delete job {job_id}")
+        return True
+
+    async def wait_job_gone(self, job_id: str) -> bool:
+        await self.call(f"wait job {job_id}")
+        return job_id not in self.lasting
+
+    async def list_jobs(self) -> list[JobSnapshot]:
+        await self.call("list jobs")
+        return self.jobs
+
+    async def delete_pool(self, pool_id: str) -> bool:
+        await self.call(f"delete pool {pool_id}")
+        return True
+
+    async def wait_pool_gone(self, pool_id: str) -> bool:
+        await self.call(f"wait pool {pool_id}")
+        return pool_id not in self.lasting
+
+    async def list_pools(self) -> list[PoolSnapshot]:
+        await self.call("list pools")
+        return self.pools
+
+    async def delete_container(self, container: str, /) -> None:
+        await self.call(f"delete container {container}")
+
+    async def owed(self) -> list[tuple[str, str]]:
+        await anyio.lowlevel.checkpoint()
+        return list(self.debts)
+
+    async def settle(self, kind: str, resource_id: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.debts.remove((kind, resource_id))
+
+
+class Cleaned:
+    """A clean-up handler whose events are kept."""
+
+    def __init__(
+        self,
+        account: Account,
+        policy: CleanupSpec = ALWAYS,
+        *,
+        ask: Callable[[str, str], Awaitable[bool]] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.events: list[Event] = []
+        self.handler = CleanupHandler(
+            self.note,
+            job_id="job",
+            pool_id="pool",
+            policy=policy,
+            batch=account,
+            storage=account,
+            ledger=account,
+            ask=ask,
+            limits=limits or Limits(),
+        )
+
+    async def note(self, event: Event, /) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.events.append(event)
+
+    @property
+    def end(self) -> CleanupCompleted:
+        (end,) = (event for event in self.events if isinstance(event, CleanupCompleted))
+        assert self.events[-1] is end
+        return end
+
+    @property
+    def deleted(self) -> set[str]:
+        told = {f"{event.kind} {event.id}" for event in self.events if isinstance(event, ResourceDeleted)}
+        assert told == set(self.end.deleted)
+        return told
+
+    @property
+    def kept(self) -> dict[str, str]:
+        told = {
+            f"{event.kind} {event.id}": event.reason
+            for event in self.events
+            if isinstance(event, ResourceKept)
+        }
+        assert set(told) == set(self.end.kept)
+        return told
+
+
+def settled(outcome: RunOutcome = RunOutcome.SUCCEEDED) -> JobSettled:
+    return JobSettled(
+        run_id="run",
+        job_id="job",
+        outcome=outcome,
+        accepted=1,
+        succeeded=1,
+        failed=0,
+        abandoned=0,
+        missing_outputs=0,
+    )
+
+
+async def cleaned(
+    account: Account,
+    policy: CleanupSpec = ALWAYS,
+    outcome: RunOutcome = RunOutcome.SUCCEEDED,
+    *,
+    ask: Callable[[str, str], Awaitable[bool]] | None = None,
+    limits: Limits | None = None,
+) -> Cleaned:
+    made = Cleaned(account, policy, ask=ask, limits=limits)
+    with anyio.fail_after(LIMIT):
+        await made.handler.handle(settled(outcome))
+    return made
+
+
+ALL = {f"{kind} {name}" for kind, name in EVERYTHING}

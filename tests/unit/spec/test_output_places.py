@@ -1,0 +1,30 @@
+"""Where an output goes, so that it lies in the results where the node had it."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.spec.files import OutputFile
+from orchestrator.spec.output_places import destination, expected_results
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected", "glob"),
+    [
+        ("result.txt", None, "result.txt", "result.txt"),
+        ("out/a.bin", None, "out/a.bin", "out/a.bin"),
+        ("./out/a.bin", None, "out/a.bin", "out/a.bin"),
+        ("*.txt", None, "", "*.txt"),
+        ("out/*.txt", None, "out", "out/*.txt"),
+        ("out/deep/**/*.csv", None, "out/deep", "out/deep/**/*.csv"),
+        ("../std*.txt", None, "", "std*.txt"),
+        ("../fileuploadout.txt", None, "fileuploadout.txt", "fileuploadout.txt"),
+        ("$AZ_BATCH_TASK_DIR/stdout.txt", None, "stdout.txt", "stdout.txt"),
+        ("*.txt", "texts", "texts", "texts/*.txt"),
+        ("a.txt", "/b/c.txt", "b/c.txt", "b/c.txt"),
+    ],
+)
+def test_outputs_keep_their_place(pattern: str, path: str | None, expected: str, glob: str) -> None:
+    output = OutputFile(pattern=pattern, path=path)
+    assert destination(output) == expected
+    assert expected_results(output) == glob
