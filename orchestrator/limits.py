@@ -11,7 +11,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Args:
         uploads: files going up at once; Azurite and the SDK gain nothing past 8.
         downloads: files coming down at once.
-        submissions: add-collection requests in flight.
+        submissions: the most add-collection requests in flight; their number follows the answers.
         tasks_per_request: tasks in one add-collection request; the service's cap is 100.
         request_bytes: body of one add-collection request; the service's cap is 1 MiB.
         poll_interval: between two looks at the tasks.
@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     uploads: int = 8
     downloads: int = 8
-    submissions: int = 4
+    submissions: int = 32
     tasks_per_request: int = 100
     request_bytes: int = 1_000_000
     poll_interval: float = 1.0

@@ -200,12 +200,15 @@ class BatchAccount:
         """
         return await self._wait_gone(lambda: self.get_job(job_id))
 
-    async def add_tasks(self, job_id: str, bodies: Sequence[bytes]) -> tuple[AddOutcome, ...]:
+    async def add_tasks(
+        self, job_id: str, bodies: Sequence[bytes], *, tries: Tries | None = None
+    ) -> tuple[AddOutcome, ...]:
         """Add up to a hundred tasks in one request (REST: Task - Add Collection).
 
         Args:
             job_id: of the job.
             bodies: of the tasks, as JSON (`bodies.encode`); together under 1 MiB.
+            tries: filled with the story of the tries, for who paces the requests.
 
         Returns:
             What became of each, in the order sent.
@@ -217,7 +220,7 @@ class BatchAccount:
         if not bodies:
             return ()
         operation = f"add {len(bodies)} task(s) to job {job_id}"
-        tries = Tries()
+        tries = tries if tries is not None else Tries()
         answer = await self._pipeline.call(
             operation, "POST", ("jobs", job_id, "addtaskcollection"), body=collection(bodies), tries=tries
         )

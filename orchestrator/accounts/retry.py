@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _log = structlog.get_logger("orchestrator.accounts")
 _DOUBLINGS = 30
+_PUT_OFF = frozenset({429, 503})
 
 
 class Tries(msgspec.Struct):
@@ -29,10 +30,12 @@ class Tries(msgspec.Struct):
     Args:
         count: how many there were.
         in_doubt: whether one before the last may have been carried out although nobody said so.
+        put_off: how many the service put off, asking to slow down.
     """
 
     count: int = 0
     in_doubt: bool = False
+    put_off: int = 0
 
 
 def next_pause(attempt: int, failure: Failure, limits: Limits, rng: random.Random) -> float | None:
@@ -95,6 +98,7 @@ async def persist(
                 if observed is None:
                     raise
                 failure, cause = observed, error
+        told.put_off += failure.status in _PUT_OFF
         pause = None if scope.cancelled_caught else next_pause(told.count, failure, limits, rng)
         if pause is None or anyio.current_time() + pause >= deadline:
             raise error_of(failure, operation=operation, attempts=told.count) from cause

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from orchestrator.accounts.account import Account
 from orchestrator.accounts.bodies import hook_body, job_body, resource_file_body
 from orchestrator.errors import OrchestratorError
@@ -20,21 +22,18 @@ from orchestrator.spec.marks import APPLICATION_KEY, RUN_KEY
 from orchestrator.spec.plan import RunPlan, TaskInput
 from orchestrator.spec.resolve import resolve
 from orchestrator.spec.secret import SecretReference, SecretText
+from orchestrator.stages.arrivals import Arrivals
 from orchestrator.stages.job import create_job, refuse_existing_job
 from orchestrator.stages.ledger import Ledger
 from orchestrator.stages.node_commands import INCOMING, install_script
 from orchestrator.stages.package import pack_application
 from orchestrator.stages.pool import ApplicationBy, PoolStage, ReadyPool
-from orchestrator.stages.staging import (
-    StagedFiles,
-    application_blobs,
-    restore_application,
-    stage_files,
-)
+from orchestrator.stages.staging import Arrival, Staging, StagingPlaces, application_blobs
 from orchestrator.stages.submit import TaskBody
 from orchestrator.stages.task_bodies import TaskBodies, remote_files, resolve_all
 
 _EXTRA_WALL_CLOCK = 3600.0
+_ORDER = "stage() comes first"
 
 
 class RunPreparation:
@@ -65,13 +64,18 @@ class RunPreparation:
         self._publish = publish
         self._limits = limits
         self._environ = environ
-        self._staged: StagedFiles | None = None
+        self._places: StagingPlaces | None = None
+        self._staging: Staging | None = None
+        self._job_files: dict[int, str] = {}
+        # Bounded, so that uploads wait for the submission they feed, and memory does not grow with the run.
+        self._send, receive = anyio.create_memory_object_stream[Arrival](limits.tasks_per_request)
+        self._arrivals = Arrivals(receive)
         self._wall_clock = plan.spec.max_wall_clock_time or Duration.of(
             plan.spec.timeout.seconds + _EXTRA_WALL_CLOCK
         )
 
     async def stage(self) -> None:
-        """Bring all files to storage.
+        """Bring what pool and job need: the containers, the application, the files of the job's own tasks.
 
         Raises:
             OrchestratorError: a job of that id exists, a file can't be read, or the account refuses.
@@ -82,16 +86,47 @@ class RunPreparation:
             (plan.inputs[index].path, file_path, file_mode)
             for index, file_path, file_mode in plan.start_task_inputs
         )
-        application = await pack_application(plan.application, start_files)
-        self._staged = await stage_files(
+        self._places = StagingPlaces(
+            input_container=input_container(plan.run_id),
+            output_container=output_container(plan.run_id),
+            application=await pack_application(plan.application, start_files),
+        )
+        self._staging = Staging(
             plan=plan,
-            application=application,
-            containers=(input_container(plan.run_id), output_container(plan.run_id)),
+            places=self._places,
             storage=self._account.storage,
-            ledger=self._ledger,
             publish=self._publish,
             limits=self._limits,
         )
+        await self._staging.open(self._ledger)
+        await self._staging.bring_application()
+        early = sorted(self._early())
+        send, receive = anyio.create_memory_object_stream[Arrival](len(early))
+        arrivals = Arrivals(receive)
+        await self._staging.bring_inputs(early, send, last=False)
+        self._job_files = {index: await arrivals.blob(index) for index in early}
+        arrivals.close()
+
+    async def stage_inputs(self) -> None:
+        """Bring the tasks' inputs, as fast as the tasks are asked for: run it beside the rest.
+
+        Raises:
+            OrchestratorError: a file can't be read, or the account refuses.
+        """
+        if self._staging is None:
+            raise OrchestratorError(_ORDER)
+        early = self._early()
+        indexes = (file.index for file in self._plan.inputs if file.index not in early)
+        await self._staging.bring_inputs(indexes, self._send)
+
+    def close(self) -> None:
+        """Let go of what staging and submission hold between them."""
+        self._send.close()
+        self._arrivals.close()
+
+    def _early(self) -> set[int]:
+        hooks = (*self._plan.preparation_inputs, *self._plan.release_inputs)
+        return {index for index, _, _ in hooks}
 
     async def provision(self) -> None:
         """Make sure of the pool, and create the job on it.
@@ -112,13 +147,8 @@ class RunPreparation:
             application=application.container if application else None,
             start_files=self._start_files,
         ).ensure()
-        if application is not None and pool.application_by is ApplicationBy.START_TASK:
-            await restore_application(
-                application=application,
-                storage=self._account.storage,
-                publish=self._publish,
-                run_id=self._plan.run_id,
-            )
+        if self._staging is not None and pool.application_by is ApplicationBy.START_TASK:
+            await self._staging.bring_application()
         await create_job(
             run_id=self._plan.run_id,
             body=await self._job_body(pool),
@@ -131,18 +161,22 @@ class RunPreparation:
         """The tasks, ready to be sent."""
         bodies = TaskBodies(
             plan=self._plan,
-            staged=self._known,
+            places=self._known,
+            blob=self._blob,
             storage=self._account.storage,
             resolve=self._resolve,
             until=self._horizon(),
         )
         return aiter(bodies)
 
+    async def _blob(self, index: int) -> str:
+        return self._job_files.get(index) or await self._arrivals.blob(index)
+
     @property
-    def _known(self) -> StagedFiles:
-        if self._staged is None:
-            raise OrchestratorError("stage() comes before provision()")
-        return self._staged
+    def _known(self) -> StagingPlaces:
+        if self._places is None:
+            raise OrchestratorError(_ORDER)
+        return self._places
 
     def _resolve(self, value: str | SecretReference) -> SecretText:
         return resolve(value, self._environ, Path(self._plan.spec.base_dir))
@@ -252,7 +286,7 @@ class RunPreparation:
         files = []
         for index, file_path, file_mode in inputs:
             url = await self._account.storage.read_url(
-                self._known.input_container, self._known.blobs[index], until=until
+                self._known.input_container, self._job_files[index], until=until
             )
             files.append(resource_file_body(http_url=url, file_path=file_path, file_mode=file_mode))
         return files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -214,21 +215,36 @@ class Run:
             limits=self._limits,
             environ=self._environ,
         )
-        await self._enter(RunState.STAGING)
-        await preparation.stage()
-        await self._enter(RunState.PROVISIONING)
-        await preparation.provision()
-        await self._enter(RunState.SUBMITTING)
-        failure: OrchestratorError | None = None
+        with contextlib.closing(preparation):
+            await self._enter(RunState.STAGING)
+            await preparation.stage()
+            await self._submit_while_staging(preparation)
+
+    async def _submit_while_staging(self, preparation: RunPreparation) -> None:
+        """The first task may run before the last file is up: submission takes the files as they arrive."""
+        failures: list[OrchestratorError] = []
         async with anyio.create_task_group() as group:
-            group.start_soon(self._watch_pool)
-            try:
+
+            async def beside(work: Callable[[], Awaitable[None]]) -> None:
+                # An error is kept here, since the group would wrap it; the first one ends the others.
+                try:
+                    await work()
+                except OrchestratorError as error:
+                    failures.append(error)
+                    group.cancel_scope.cancel()
+
+            async def submit_and_watch() -> None:
+                await self._enter(RunState.PROVISIONING)
+                await preparation.provision()
+                await self._enter(RunState.SUBMITTING)
+                group.start_soon(beside, self._watch_pool)
                 await self._submit_and_watch(preparation, group)
-            except OrchestratorError as error:
-                failure = error  # kept here, since a task group would wrap it
-            group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+                group.cancel_scope.cancel()
+
+            group.start_soon(beside, preparation.stage_inputs)
+            group.start_soon(beside, submit_and_watch)
+        if failures:
+            raise failures[0]
 
     async def _watch_pool(self) -> None:
         await watch_pool(

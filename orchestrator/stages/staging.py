@@ -1,12 +1,15 @@
-"""Stage: brings the inputs and the application to the account's storage, concurrently and checked."""
+"""Stage: brings the application and the inputs to the account's storage, concurrently, once and checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
+import anyio
 import msgspec
+from anyio.streams.memory import MemoryObjectSendStream
 
 from orchestrator.accounts.storage import StorageAccount
 from orchestrator.errors import StagingError
@@ -18,21 +21,28 @@ from orchestrator.stages.ledger import Ledger, ResourceKind
 from orchestrator.stages.package import FileDigest, PackedApplication, PackedFile, digest_file
 from orchestrator.stages.workers import run_workers
 
+Arrival: TypeAlias = tuple[int, str]
+"""An input that is in its container: its index in the plan, and its blob."""
 
-class StagedFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Where everything is now.
+
+class StagingPlaces(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run's files go.
 
     Args:
         input_container: of this run.
         output_container: of this run.
-        blobs: the blob of each input, by the input's index.
-        application: the packed application, None where there is none.
+        application: the packed application, which is its own container's name; None where there is none.
     """
 
     input_container: str
     output_container: str
-    blobs: Mapping[int, str]
     application: PackedApplication | None
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """All of them."""
+        own = (self.input_container, self.output_container)
+        return (*own, self.application.container) if self.application else own
 
 
 class _Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,85 +53,172 @@ class _Upload(msgspec.Struct, frozen=True, kw_only=True):
     packed: PackedFile | None = None
 
 
-async def stage_files(
-    *,
-    plan: RunPlan,
-    application: PackedApplication | None,
-    containers: tuple[str, str],
-    storage: StorageAccount,
-    ledger: Ledger,
-    publish: Publish,
-    limits: Limits,
-) -> StagedFiles:
-    """Create the containers and bring every file there, a bounded number at once.
+class Staging:
+    """Stages the files of one run.
 
-    The application's container is named by its content, so an earlier run's upload is used again; input and
-    output containers belong to this run.
+    The application's container is named by its content, so that an earlier run's upload is used again; input
+    and output containers belong to this run. Inputs of the same content are uploaded once.
 
     Args:
         plan: what to stage.
-        application: packed by `pack_application`.
-        containers: the names of the run's input and output containers.
-        storage: where to.
-        ledger: each container is written there before it is created.
+        places: where.
+        storage: the account's.
         publish: told of every file.
         limits: `uploads` at once.
-
-    Returns:
-        Where everything is.
-
-    Raises:
-        StagingError: a file could not be read or changed while it was read.
-        ServiceError, UnreachableError: storage refused or did not answer.
     """
-    input_container, output_container = containers
-    metadata = {RUN_KEY: plan.run_id, JOB_KEY: plan.job_id}
-    for container in containers:
-        await ledger.owe(ResourceKind.CONTAINER, container)
-        await storage.create_container(container, metadata=metadata)
-    if application is not None:
-        await ledger.owe(ResourceKind.APPLICATION, application.container)
-        await storage.create_container(application.container, metadata={})
-    blobs: dict[int, str] = {}
-    uploads = _uploads(plan, application, input_container)
-    count = len(plan.inputs) + (len(application.files) if application else 0)
-    listed = (*containers, application.container) if application else containers
-    await publish(StagingStarted(run_id=plan.run_id, files=count, containers=listed))
-    total = 0
 
-    async def work() -> None:
-        nonlocal total
-        for upload in uploads:  # one iterator shared by all: next() never awaits, so no file is taken twice
-            size = await _bring(upload, storage, publish, plan.run_id, blobs)
-            total += size  # not in one with the await: the others add to it meanwhile
+    def __init__(
+        self,
+        *,
+        plan: RunPlan,
+        places: StagingPlaces,
+        storage: StorageAccount,
+        publish: Publish,
+        limits: Limits,
+    ) -> None:
+        self._plan = plan
+        self._places = places
+        self._storage = storage
+        self._publish = publish
+        self._limits = limits
+        self._size = 0
+        self._count = len(plan.inputs) + (len(places.application.files) if places.application else 0)
+        # By content: the input whose blob has it, and, as long as that goes up, what its likes wait for.
+        self._first: dict[str, int] = {}
+        self._going_up: dict[str, anyio.Event] = {}
 
-    await run_workers(min(limits.uploads, count), work)
-    await publish(StagingCompleted(run_id=plan.run_id, files=count, size=total))
-    return StagedFiles(
-        input_container=input_container,
-        output_container=output_container,
-        blobs=blobs,
-        application=application,
-    )
+    async def open(self, ledger: Ledger) -> None:
+        """Create the containers, each written into the ledger first.
 
+        Raises:
+            ServiceError, UnreachableError: storage refused or did not answer.
+        """
+        metadata = {RUN_KEY: self._plan.run_id, JOB_KEY: self._plan.job_id}
+        for container in (self._places.input_container, self._places.output_container):
+            await ledger.owe(ResourceKind.CONTAINER, container)
+            await self._storage.create_container(container, metadata=metadata)
+        if self._places.application is not None:
+            await ledger.owe(ResourceKind.APPLICATION, self._places.application.container)
+            await self._storage.create_container(self._places.application.container, metadata={})
+        await self._publish(
+            StagingStarted(run_id=self._plan.run_id, files=self._count, containers=self._places.containers)
+        )
 
-async def restore_application(
-    *, application: PackedApplication, storage: StorageAccount, publish: Publish, run_id: str
-) -> None:
-    """Look again, once the pool names it, that the application is there; bring what is missing.
+    async def bring_application(self) -> None:
+        """Bring what is missing of the application.
 
-    Between staging and the pool's creation the clean-up of another run may have deleted a container that no
-    pool named yet. From here on the pool names it, so nobody deletes it.
+        Done again once the pool names its container: between the first time and the pool's creation the
+        clean-up of another run may have deleted a container that no pool named yet. From then on nobody
+        deletes it.
 
-    Raises:
-        ServiceError, UnreachableError: storage refused or did not answer.
-    """
-    await storage.create_container(application.container, metadata={})
-    for index, packed in enumerate(application.files):
-        upload = _Upload(name=packed.name, container=application.container, index=index, packed=packed)
-        blob = _blob_name(index, packed.digest)
-        if await storage.blob(application.container, blob) is None:
-            await _bring(upload, storage, publish, run_id, {})
+        Raises:
+            StagingError: a file could not be read.
+            ServiceError, UnreachableError: storage refused or did not answer.
+        """
+        application = self._places.application
+        if application is not None:
+            await self._storage.create_container(application.container, metadata={})
+            await self._bring_all(
+                _Upload(name=packed.name, container=application.container, index=index, packed=packed)
+                for index, packed in enumerate(application.files)
+            )
+
+    async def bring_inputs(
+        self, indexes: Iterable[int], send: MemoryObjectSendStream[Arrival], *, last: bool = True
+    ) -> None:
+        """Bring inputs, in order, a bounded number at once, and tell of each that has arrived.
+
+        Args:
+            indexes: in the plan's `inputs`.
+            send: gets each arrival, in whatever order they arrive; its bound is the back-pressure. It is
+                closed at the end.
+            last: whether staging is complete then.
+
+        Raises:
+            StagingError: a file could not be read.
+            ServiceError, UnreachableError: storage refused or did not answer.
+        """
+        with send:  # closed without a pause, so that an error here is known before its consequences there
+            inputs = (self._plan.inputs[index] for index in indexes)
+            await self._bring_all(
+                (
+                    _Upload(
+                        name=file.name,
+                        container=self._places.input_container,
+                        index=file.index,
+                        path=file.path,
+                    )
+                    for file in inputs
+                ),
+                send,
+            )
+        if last:
+            await self._publish(
+                StagingCompleted(run_id=self._plan.run_id, files=self._count, size=self._size)
+            )
+
+    async def _bring_all(
+        self, uploads: Iterator[_Upload], send: MemoryObjectSendStream[Arrival] | None = None
+    ) -> None:
+        async def work() -> None:
+            for upload in uploads:  # shared by all: next() never awaits, so no file is taken twice
+                blob = await self._bring(upload)
+                if send is not None:
+                    await send.send((upload.index, blob))
+
+        await run_workers(self._limits.uploads, work)
+
+    async def _bring(self, upload: _Upload) -> str:
+        started = utc_now()
+        packed = upload.packed
+        digest = packed.digest if packed else await digest_file(_path(upload))
+        if packed is not None:
+            blob = _blob_name(upload.index, digest)
+            there = await self._storage.blob(upload.container, blob)
+            reused = there is not None and there.size == digest.size
+        else:
+            blob, reused = await self._same_content(upload.index, digest)
+        if not reused:
+            await self._upload(upload, blob, digest)
+            self._size += digest.size
+        await self._publish(self._staged(upload, blob, digest, started, reused=reused))
+        return blob
+
+    async def _same_content(self, index: int, digest: FileDigest) -> tuple[str, bool]:
+        """The blob for a content, and whether it is there already (after waiting until it is)."""
+        first = self._first.setdefault(digest.sha256, index)
+        if first == index:
+            self._going_up[digest.sha256] = anyio.Event()
+        elif waiting := self._going_up.get(digest.sha256):
+            await waiting.wait()
+        return _blob_name(first, digest), first != index
+
+    async def _upload(self, upload: _Upload, blob: str, digest: FileDigest) -> None:
+        packed = upload.packed
+        path = packed.path if packed else upload.path
+        try:
+            if path is not None:
+                await self._storage.upload_file(upload.container, blob, path, md5=digest.md5)
+            elif packed is not None:
+                await self._storage.upload_bytes(upload.container, blob, packed.content, md5=digest.md5)
+        except OSError as error:
+            raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
+        if packed is None:
+            self._going_up.pop(digest.sha256).set()
+
+    def _staged(
+        self, upload: _Upload, blob: str, digest: FileDigest, started: datetime, *, reused: bool
+    ) -> InputStaged:
+        return InputStaged(
+            run_id=self._plan.run_id,
+            name=upload.name,
+            container=upload.container,
+            blob=blob,
+            size=digest.size,
+            md5=digest.md5.hex(),
+            started_at=started,
+            reused=reused,
+        )
 
 
 def application_blobs(application: PackedApplication) -> tuple[tuple[str, PackedFile], ...]:
@@ -129,58 +226,10 @@ def application_blobs(application: PackedApplication) -> tuple[tuple[str, Packed
     return tuple((_blob_name(index, packed.digest), packed) for index, packed in enumerate(application.files))
 
 
-def _uploads(plan: RunPlan, application: PackedApplication | None, container: str) -> Iterator[_Upload]:
-    if application is not None:
-        for index, packed in enumerate(application.files):
-            yield _Upload(name=packed.name, container=application.container, index=index, packed=packed)
-    for file in plan.inputs:
-        yield _Upload(name=file.name, container=container, index=file.index, path=file.path)
-
-
-async def _bring(
-    upload: _Upload, storage: StorageAccount, publish: Publish, run_id: str, blobs: dict[int, str]
-) -> int:
-    started = utc_now()
-    packed = upload.packed
-    path = packed.path if packed else upload.path
-    digest = packed.digest if packed else await digest_file(_known(path))
-    blob = _blob_name(upload.index, digest)
-    reused = False
-    try:
-        if packed is not None:
-            there = await storage.blob(upload.container, blob)
-            reused = there is not None and there.size == digest.size
-        if not reused and path is not None:
-            await storage.upload_file(upload.container, blob, path, md5=digest.md5)
-        elif not reused and packed is not None:
-            await storage.upload_bytes(upload.container, blob, packed.content, md5=digest.md5)
-    except OSError as error:
-        raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
-    if packed is None:
-        blobs[upload.index] = blob
-    await publish(_staged(run_id, upload, blob, digest, started, reused=reused))
-    return 0 if reused else digest.size
-
-
-def _staged(
-    run_id: str, upload: _Upload, blob: str, digest: FileDigest, started: datetime, *, reused: bool
-) -> InputStaged:
-    return InputStaged(
-        run_id=run_id,
-        name=upload.name,
-        container=upload.container,
-        blob=blob,
-        size=digest.size,
-        md5=digest.md5.hex(),
-        started_at=started,
-        reused=reused,
-    )
-
-
-def _known(path: Path | None) -> Path:
-    if path is None:
-        raise StagingError("has neither a path nor content", path="application")
-    return path
+def _path(upload: _Upload) -> Path:
+    if upload.path is None:
+        raise StagingError("has neither a path nor content", path=upload.name)
+    return upload.path
 
 
 def _blob_name(index: int, digest: FileDigest) -> str:

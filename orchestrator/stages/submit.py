@@ -9,8 +9,10 @@ import anyio
 import msgspec
 
 from orchestrator.accounts.batch import AddOutcome, AddStatus, BatchAccount
+from orchestrator.accounts.retry import Tries
 from orchestrator.events import Publish, SubmissionCompleted, TasksRejected, TasksSubmitted
 from orchestrator.limits import Limits
+from orchestrator.stages.pace import Gate, Pace
 from orchestrator.stages.workers import run_workers
 
 _ENVELOPE = len(b'{"value":[]}')
@@ -73,7 +75,7 @@ async def submit_tasks(
     publish: Publish,
     limits: Limits,
 ) -> Submission:
-    """Add every task to the job, `limits.submissions` requests at once.
+    """Add every task to the job, as many requests at once as the service takes well.
 
     Args:
         run_id: of the run.
@@ -81,7 +83,7 @@ async def submit_tasks(
         tasks: ready to be sent, in order.
         batch: where.
         publish: told of each request's tasks.
-        limits: sizes and concurrency.
+        limits: sizes, and `submissions`: the most requests at once.
 
     Returns:
         The counts; accepted and rejected tasks together are all tasks.
@@ -90,6 +92,7 @@ async def submit_tasks(
         ServiceError, UnreachableError: a whole request was refused, or got no answer in all its tries.
     """
     counts = Submission()
+    gate = Gate(Pace(limits.submissions))
     send, receive = anyio.create_memory_object_stream[list[TaskBody]](limits.submissions)
 
     async def produce() -> None:
@@ -113,10 +116,17 @@ async def submit_tasks(
         counts.rejected += len(rejections)
         await publish(TasksRejected(run_id=run_id, job_id=job_id, rejections=rejections))
 
+    async def _request(chunk: list[TaskBody]) -> tuple[AddOutcome, ...]:
+        async with gate.request() as number:
+            tries, began = Tries(), anyio.current_time()
+            outcomes = await batch.add_tasks(job_id, [task.body for task in chunk], tries=tries)
+            gate.pace.answered(number, anyio.current_time() - began, put_off=tries.put_off > 0)
+            return outcomes
+
     async def _submit_chunk(chunk: list[TaskBody]) -> None:
         waiting = chunk
         for attempt in range(limits.attempts):
-            outcomes = await batch.add_tasks(job_id, [task.body for task in waiting])
+            outcomes = await _request(waiting)
             taken, refused, again = _sort(outcomes, waiting, sent_before=attempt > 0)
             if taken:
                 # Counted before it is told: whoever watches must never see more tasks than were counted.

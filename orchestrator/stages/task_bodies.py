@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from orchestrator.spec.files import OutputFile, ResourceFile, UploadBy, UploadCo
 from orchestrator.spec.output_places import destination
 from orchestrator.spec.plan import PlannedTask, RunPlan
 from orchestrator.spec.secret import SecretReference, SecretText
-from orchestrator.stages.staging import StagedFiles
+from orchestrator.stages.staging import StagingPlaces
 from orchestrator.stages.submit import TaskBody
 
 OUTPUT_URL = "ORCHESTRATOR_OUTPUT_URL"
@@ -26,7 +26,8 @@ class TaskBodies:
 
     Args:
         plan: of the run.
-        staged: where its files are.
+        places: where its files are.
+        blob: the blob of an input, by its index, once it is there.
         storage: signs the addresses.
         resolve: turns one value or reference of the job file into the value.
         until: when every address stops working: after the clean-up of this job.
@@ -36,20 +37,22 @@ class TaskBodies:
         self,
         *,
         plan: RunPlan,
-        staged: StagedFiles,
+        places: StagingPlaces,
+        blob: Callable[[int], Awaitable[str]],
         storage: StorageAccount,
         resolve: Callable[[str | SecretReference], SecretText],
         until: datetime,
     ) -> None:
         self._plan = plan
-        self._staged = staged
+        self._places = places
+        self._blob = blob
         self._storage = storage
         self._resolve = resolve
         self._until = until
 
     async def __aiter__(self) -> AsyncIterator[TaskBody]:
         """Every task of the plan, in its order."""
-        output_url = await self._storage.write_url(self._staged.output_container, until=self._until)
+        output_url = await self._storage.write_url(self._places.output_container, until=self._until)
         for task in self._plan.tasks:
             body = task_body(
                 task_id=task.id,
@@ -66,14 +69,14 @@ class TaskBodies:
             yield TaskBody(task.id, encode(body))
 
     def _command(self, task: PlannedTask) -> str:
-        application = self._staged.application
+        application = self._places.application
         return planned_command(task, self._plan.run_id, application.folder if application else None)
 
     async def _resource_files(self, task: PlannedTask) -> list[dict[str, Any]]:
         files = []
         for index, file_path, file_mode in task.inputs:
             url = await self._storage.read_url(
-                self._staged.input_container, self._staged.blobs[index], until=self._until
+                self._places.input_container, await self._blob(index), until=self._until
             )
             files.append(resource_file_body(http_url=url, file_path=file_path, file_mode=file_mode))
         files.extend(remote_files(task.spec.resource_files, self._resolve))

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 from azure.batch.aio import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
@@ -187,6 +188,43 @@ async def test_downloads_happen_while_tasks_still_run_and_uploads_overlap(
         index = int(path.parent.name[-2:])
         expected = hashlib.md5((tmp_path / f"in{index:02}.txt").read_bytes()).hexdigest()
         assert path.read_text().split()[0] == expected
+
+
+async def test_the_first_task_runs_before_the_last_file_is_up(
+    orchestrator: Orchestrator, job: Make, tmp_path: Path
+) -> None:
+    for index in range(1500):
+        (tmp_path / f"in{index:04}.txt").write_text(f"content {index}")
+    spec = job(
+        timeout="2m",
+        task_factory={"per_file": "in*.txt", "command_line": "test -s {file}"},
+    )
+    told: list[Event] = []
+    orchestrator.on(InputStaged, told.append)
+    orchestrator.on(TaskCompleted, told.append)
+    async with orchestrator:
+        run = await orchestrator.submit(spec)
+        with anyio.fail_after(60):
+            async for _ in run.results():
+                break
+        assert sum(isinstance(event, InputStaged) for event in told) < 1500
+        run.cancel("seen enough")
+        assert (await run.wait()).leftovers == ()
+
+
+async def test_files_of_the_same_content_go_up_once(
+    orchestrator: Orchestrator, job: Make, tmp_path: Path
+) -> None:
+    for index in range(20):
+        (tmp_path / f"in{index:02}.txt").write_text("the same")
+    spec = job(task_factory={"per_file": "in*.txt", "command_line": COPY, "output_files": ["copied.txt"]})
+    staged: list[InputStaged] = []
+    orchestrator.on(InputStaged, staged.append)
+    async with orchestrator:
+        told = await (await orchestrator.submit(spec)).wait()
+    assert told.outcome is RunOutcome.SUCCEEDED
+    assert len(staged) == 20
+    assert sum(not event.reused for event in staged) == 1
 
 
 async def test_each_kind_of_failure_has_its_code_and_leaves_its_trace(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.accounts.batch import AddOutcome, AddStatus
+from orchestrator.accounts.retry import Tries
 from orchestrator.events import Event, SubmissionCompleted, TasksRejected, TasksSubmitted
 from orchestrator.limits import Limits
 from orchestrator.stages.submit import ChunkPacker, Submission, TaskBody, submit_tasks
@@ -46,13 +47,16 @@ class Service:
         self.script = script
         self.requests: list[list[str]] = []
 
-    async def add_tasks(self, job_id: str, bodies: Sequence[bytes]) -> tuple[AddOutcome, ...]:
+    async def add_tasks(
+        self, job_id: str, bodies: Sequence[bytes], *, tries: Tries
+    ) -> tuple[AddOutcome, ...]:
+        tries.count += 1
         ids = [msgspec.json.decode(one)["id"] for one in bodies]
         self.requests.append(ids)
         outcomes = []
         for task_id in ids:
-            tries = self.script.get(task_id, [])
-            status = tries.pop(0) if tries else AddStatus.ACCEPTED
+            statuses = self.script.get(task_id, [])
+            status = statuses.pop(0) if statuses else AddStatus.ACCEPTED
             outcomes.append(AddOutcome(task_id=task_id, status=status, code="Code", message="why"))
         return tuple(outcomes)
 
