@@ -14,7 +14,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         submissions: the most add-collection requests in flight; their number follows the answers.
         tasks_per_request: tasks in one add-collection request; the service's cap is 100.
         request_bytes: body of one add-collection request; the service's cap is 1 MiB.
-        poll_interval: between two looks at the tasks.
+        poll_interval: the longest pause between two looks at the tasks.
+        poll_floor: the shortest one, right after something changed.
         watch_overlap: how far before the newest change a look at changed tasks reaches back.
         reconcile_interval: between two looks at all tasks and at the job.
         settle_timeout: how long downloads may take after the last task has ended.
@@ -41,7 +42,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tasks_per_request: int = 100
     request_bytes: int = 1_000_000
     poll_interval: float = 1.0
-    watch_overlap: float = 30.0
+    poll_floor: float = 0.2
+    watch_overlap: float = 10.0
     reconcile_interval: float = 60.0
     settle_timeout: float = 3600.0
     pool_poll_interval: float = 2.0

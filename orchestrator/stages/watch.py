@@ -32,7 +32,25 @@ SELECT = (
     "executionInfo",
     "nodeInfo",
 )
+_SLOWER = 1.5
 _ENDED_JOBS = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
+
+
+def next_interval(interval: float, *, changes: int, pages: int, limits: Limits) -> float:
+    """How long to wait for the next look: short after changes, longer when there are none.
+
+    A job so busy that a look takes several pages gains nothing from looking sooner: what comes back is
+    mostly the overlap, once more.
+
+    Args:
+        interval: before the last look, in seconds.
+        changes: what the last look told.
+        pages: how many pages it took.
+        limits: `poll_floor` and `poll_interval`.
+    """
+    if changes and pages <= 1:
+        return max(interval / 2, limits.poll_floor)
+    return min(max(interval, limits.poll_floor) * _SLOWER, limits.poll_interval)
 
 
 class TaskWatch:
@@ -69,6 +87,9 @@ class TaskWatch:
         self._expected = expected
         self._newest: datetime | None = None
         self._last_full = -float("inf")
+        self._interval = limits.poll_floor
+        self._changes = 0
+        self._pages = 0
 
     async def run(self) -> str | None:
         """Watch until every accepted task has ended, or the job was ended by somebody else.
@@ -85,7 +106,10 @@ class TaskWatch:
                 return None
             if ended is not None:
                 return ended
-            await anyio.sleep(self._limits.poll_interval)
+            self._interval = next_interval(
+                self._interval, changes=self._changes, pages=self._pages, limits=self._limits
+            )
+            await anyio.sleep(self._interval)
 
     async def _attempt(self) -> str | None:
         """One look; returns why there will be no other, None otherwise."""
@@ -100,6 +124,7 @@ class TaskWatch:
             return None
 
     async def _look(self) -> str | None:
+        self._changes = self._pages = 0
         full = anyio.current_time() - self._last_full >= self._limits.reconcile_interval
         job_ended: str | None = None
         if full:
@@ -122,11 +147,13 @@ class TaskWatch:
         async for page in self._batch.list_tasks(self._job_id, filter=changed_since, select=SELECT):
             # What the tracker has taken in must be told, or a completed task would be lost for good: a
             # cancellation waits for the end of the page.
+            self._pages += 1
             with anyio.CancelScope(shield=True):
                 for snapshot in page:
                     if self._newest is None or snapshot.state_changed > self._newest:
                         self._newest = snapshot.state_changed
                     for event in self._tracker.observe(snapshot):
+                        self._changes += 1
                         await self._publish(event)
                 for surprise in self._tracker.take_surprises():
                     log.warning("watch.impossible_move", job=self._job_id, told=str(surprise))

@@ -17,7 +17,12 @@ from orchestrator.spec import parse_job
 
 LOCAL = (sys.executable, "-m", "orchestrator", "local")
 FAST = Limits(
-    poll_interval=0.1, pool_poll_interval=0.2, deletion_poll_interval=0.05, watch_overlap=5, close_grace=10
+    poll_interval=0.1,
+    poll_floor=0.05,
+    pool_poll_interval=0.2,
+    deletion_poll_interval=0.05,
+    watch_overlap=5,
+    close_grace=10,
 )
 
 

@@ -1,0 +1,34 @@
+"""How soon the tasks are looked at again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.limits import Limits
+from orchestrator.stages.watch import next_interval
+
+LIMITS = Limits(poll_interval=2.0, poll_floor=0.25)
+
+
+def test_changes_bring_the_next_look_nearer_down_to_the_floor() -> None:
+    interval = 2.0
+    for _ in range(10):
+        interval = next_interval(interval, changes=5, pages=1, limits=LIMITS)
+    assert interval == 0.25
+
+
+def test_silence_puts_it_off_up_to_the_longest_pause() -> None:
+    interval = 0.25
+    for _ in range(10):
+        interval = next_interval(interval, changes=0, pages=1, limits=LIMITS)
+    assert interval == 2.0
+
+
+def test_a_job_that_fills_pages_is_not_looked_at_more_often() -> None:
+    assert next_interval(1.0, changes=3000, pages=3, limits=LIMITS) == 1.5
+
+
+@given(st.floats(0, 10), st.integers(0, 5000), st.integers(0, 9))
+def test_the_pause_stays_between_the_two_limits(interval: float, changes: int, pages: int) -> None:
+    assert 0.25 <= next_interval(interval, changes=changes, pages=pages, limits=LIMITS) <= max(2.0, interval)
