@@ -31,6 +31,15 @@ if TYPE_CHECKING:
     from orchestrator.states import FailureInfo, TaskKey
 
 
+def error_text(error: BaseException) -> str:
+    """What an error says; the name of its type where it says nothing, as Python's own often do.
+
+    Args:
+        error: any.
+    """
+    return str(error) or type(error).__name__
+
+
 class OrchestratorError(Exception):
     """Something in the orchestrator failed; the subclass and its fields say what and what to do."""
 

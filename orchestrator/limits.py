@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
+
+from orchestrator.errors import ConfigError
+
+_MAY_BE_ZERO = frozenset(
+    {
+        "staging_time",
+        "watch_overlap",
+        "backoff",
+        "close_grace",
+        "stop_grace",
+        "sas_margin",
+        "sas_backdate",
+        "failure_log_bytes",
+    }
+)
+_CAPS = {"tasks_per_request": 100, "request_bytes": 1024 * 1024}
+"""The service's own."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The numbers a run is held to. Times are seconds, sizes bytes.
 
+    One that can't be right is refused (`ConfigError`), since it would show much later, as a run that never
+    ends or never begins.
+
     Args:
         uploads: files going up at once; Azurite and the SDK gain nothing past 8.
         downloads: files coming down at once.
         submissions: the most add-collection requests in flight; their number follows the answers.
+        staging_time: how much longer the job may live on the service while its files still go up.
         tasks_per_request: tasks in one add-collection request; the service's cap is 100.
         request_bytes: body of one add-collection request; the service's cap is 1 MiB.
         poll_interval: the longest pause between two looks at the tasks.
@@ -22,23 +45,30 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         pool_poll_interval: between two looks at the pool and its nodes.
         operation_timeout: of one call to the service, its retries included.
         attempts: tries of a call that the service did not answer or put off.
-        backoff: first pause between two tries; doubles, with jitter, up to `backoff_limit`.
+        backoff: first pause between two tries, shorter after a broken connection; doubles up to
+            `backoff_limit`.
         backoff_limit: longest pause between two tries.
         deletion_timeout: how long a deletion may take until the thing is gone.
         deletion_poll_interval: between two looks at what is being deleted.
         cleanup_timeout: of the whole clean-up, also after Ctrl-C.
         close_grace: how long `Orchestrator.__aexit__` waits for handlers to drain.
+        stop_grace: the same after `JobRun.stop` or a second Ctrl-C.
         subscription_queue: events that a subscriber may be behind before its policy acts.
         sas_margin: added to the lifetime of every SAS beyond the job's horizon.
         sas_backdate: how far before now a SAS starts, against clocks that differ.
         pool_sas_lifetime: of the SAS in a pool's start task, renewed by every run that uses the pool.
         block_size: of one part of a large upload or download.
+        transfer_bytes: of all files on their way up or down that are in memory at once.
         failure_log_bytes: how much of stdout and stderr is brought for a task that uploads nothing itself.
+        service_start_timeout: how long a local service of our own may take until it answers.
+        service_stop_timeout: how long it may take to end before it is killed.
+        journal_timeout: how long other programs may keep the journal from us.
     """
 
     uploads: int = 8
     downloads: int = 8
     submissions: int = 32
+    staging_time: float = 6 * 3600.0
     tasks_per_request: int = 100
     request_bytes: int = 1_000_000
     poll_interval: float = 1.0
@@ -55,9 +85,38 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deletion_poll_interval: float = 0.25
     cleanup_timeout: float = 900.0
     close_grace: float = 30.0
+    stop_grace: float = 1.0
     subscription_queue: int = 10_000
     sas_margin: float = 3600.0
     sas_backdate: float = 900.0
     pool_sas_lifetime: float = 7 * 86400.0 - 3600.0
     block_size: int = 4 * 1024 * 1024
+    transfer_bytes: int = 64 * 1024 * 1024
     failure_log_bytes: int = 64 * 1024 * 1024
+    service_start_timeout: float = 120.0
+    service_stop_timeout: float = 30.0
+    journal_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(self):
+            if problem := _problem(field.name, getattr(self, field.name), whole=field.type is int):
+                raise ConfigError(problem, where=f"limits.{field.name}")
+        if self.poll_floor > self.poll_interval:
+            raise ConfigError(
+                f"must not be longer than poll_interval ({self.poll_interval:g}), but is {self.poll_floor:g}",
+                where="limits.poll_floor",
+            )
+
+
+def _problem(name: str, value: object, *, whole: bool) -> str | None:
+    # A bool is an int to Python, and True would be one upload at a time.
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        return f"must be a {'whole number' if whole else 'number'}, not {value!r}"
+    if not math.isfinite(value):
+        return f"must be finite, not {value!r}: every wait has a limit"
+    if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+        least = "0 or more" if name in _MAY_BE_ZERO else "1 or more" if whole else "more than 0"
+        return f"must be {least}, not {value!r}"
+    if value > _CAPS.get(name, math.inf):
+        return f"must be {_CAPS[name]} or less, which is the service's cap, not {value!r}"
+    return None

@@ -1,7 +1,7 @@
 """The states of the service's resources, and the snapshots it gives us: pure values.
 
 Enum values are the wire's own strings; the wire's case varies (`Success`, `success`), so the border
-(`accounts/convert.py`) compares without case. A state that the service adds later must not break a run: it
+(`accounts/snapshots.py`) compares without case. A state that the service adds later must not break a run: it
 becomes `UNKNOWN`.
 """
 

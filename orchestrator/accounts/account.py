@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import platform
+import ssl
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -18,11 +19,12 @@ from orchestrator.accounts.batch import BatchAccount
 from orchestrator.accounts.pipeline import BatchPipeline
 from orchestrator.accounts.settings import AccountSettings, is_loopback, parse_connection_string
 from orchestrator.accounts.storage import StorageAccount
-from orchestrator.accounts.upload import SINGLE_PUT
 from orchestrator.errors import ConfigError, NotOpenError
 from orchestrator.limits import Limits
+from orchestrator.version import __version__
 
 if TYPE_CHECKING:
+    from aiohttp import ClientSession
     from azure.core.credentials_async import AsyncTokenCredential
 
 _log = structlog.get_logger("orchestrator.accounts")
@@ -140,15 +142,31 @@ class Account:
         service = BlobServiceClient(
             endpoint,
             credential,
-            max_single_put_size=SINGLE_PUT,
-            max_single_get_size=self._limits.block_size,
-            max_chunk_get_size=self._limits.block_size,
             **self._transport(endpoint),
         )
         await stack.enter_async_context(service)
-        return StorageAccount(service, account=account, key=key, limits=self._limits)
+        session = await stack.enter_async_context(await self._session(endpoint))
+        return StorageAccount(service, session, account=account, key=key, limits=self._limits)
+
+    async def _session(self, endpoint: str) -> ClientSession:
+        """For requests without the SDK; it keeps to what `_transport` says."""
+        import aiohttp  # noqa: PLC0415 - loaded just now, in a thread
+
+        local, half = is_loopback(endpoint), self._limits.operation_timeout / 2
+        trust: ssl.SSLContext | bool = True
+        if local and self._settings.local_ca_file is not None:
+            trust = await anyio.to_thread.run_sync(_trust, self._settings.local_ca_file)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trust),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=half, sock_read=half),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # a blob is what it is, whatever encoding its writer told
+            headers={"Accept-Encoding": "identity", "User-Agent": f"orchestrator/{__version__}"},
+            trust_env=not local,
+        )
 
     def _transport(self, endpoint: str) -> dict[str, Any]:
+        local = is_loopback(endpoint)
         return {
             # The retries are ours; see retry.py.
             "retry_total": 0,
@@ -156,7 +174,9 @@ class Account:
             "read_timeout": self._limits.operation_timeout / 2,
             "connection_timeout": self._limits.operation_timeout / 2,
             # Proxies are for what is not on this machine; asking for them costs a thread hop a request.
-            "use_env_settings": not is_loopback(endpoint),
+            "use_env_settings": not local,
+            # A local service's authority speaks for this machine, and for nothing else.
+            "connection_verify": (local and self._settings.local_ca_file) or True,
         }
 
 
@@ -165,6 +185,10 @@ def _load(modules: tuple[str, ...]) -> None:
     platform.platform()
     for module in modules:
         importlib.import_module(module)
+
+
+def _trust(authority: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority)
 
 
 def _quieten() -> None:

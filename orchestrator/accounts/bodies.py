@@ -2,12 +2,13 @@
 
 Source of facts: the REST pages Pool - Add, Job - Add, Task - Add. Members that are not given are left out, so
 that the service's own defaults hold. `rest` comes last, so that whatever the API has can be said in a job
-file.
+file; only our own metadata stays beside whatever it says there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -104,13 +105,18 @@ def resource_file_body(
     """
     if (http_url is None) == (storage_container_url is None):
         raise ValueError("a resource file has either http_url or storage_container_url")
-    return _given(
-        httpUrl=_reveal(http_url),
-        storageContainerUrl=_reveal(storage_container_url),
-        filePath=file_path,
-        blobPrefix=blob_prefix,
-        fileMode=file_mode,
-    )
+    body: dict[str, Any] = {}
+    if http_url is not None:
+        body["httpUrl"] = _reveal(http_url)
+    if storage_container_url is not None:
+        body["storageContainerUrl"] = _reveal(storage_container_url)
+    if file_path is not None:
+        body["filePath"] = file_path
+    if blob_prefix is not None:
+        body["blobPrefix"] = blob_prefix
+    if file_mode is not None:
+        body["fileMode"] = file_mode
+    return body
 
 
 def output_file_body(
@@ -127,11 +133,13 @@ def output_file_body(
     Returns:
         The body.
     """
-    container = _given(containerUrl=_reveal(container_url), path=path)
+    container = {"containerUrl": _reveal(container_url)}
+    if path is not None:
+        container["path"] = path
     return {
         "filePattern": pattern,
         "destination": {"container": container},
-        "uploadOptions": {"uploadCondition": condition.value},
+        "uploadOptions": {"uploadCondition": str(condition)},
     }
 
 
@@ -172,13 +180,12 @@ def pool_body(
         taskSlotsPerNode=spec.task_slots_per_node,
         resizeTimeout=_iso(spec.resize_timeout),
         startTask=start_task,
-        metadata=metadata_items(metadata) if metadata else None,
     )
     if spec.rest.get("enableAutoScale"):
         # With a formula the service refuses targets and a time limit (REST: Pool - Add).
         for member in ("targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout"):
             body.pop(member, None)
-    return merge_rest(body, spec.rest)
+    return _marked(merge_rest(body, spec.rest), metadata)
 
 
 def start_task_body(
@@ -279,9 +286,8 @@ def job_body(
         jobPreparationTask=preparation,
         jobReleaseTask=release,
         onAllTasksComplete="noaction",
-        metadata=metadata_items(metadata) if metadata else None,
     )
-    return merge_rest(body, rest or {})
+    return _marked(merge_rest(body, rest or {}), metadata)
 
 
 def task_body(
@@ -314,27 +320,40 @@ def task_body(
     Returns:
         The body.
     """
-    constraints = _given(
-        maxWallClockTime=_iso(max_wall_clock_time),
-        retentionTime=_iso(retention_time),
-        maxTaskRetryCount=max_task_retry_count,
-    )
-    body = _given(
-        id=task_id,
-        commandLine=command_line,
-        resourceFiles=list(resource_files) or None,
-        outputFiles=list(output_files) or None,
-        environmentSettings=environment_settings(environment) if environment else None,
-        constraints=constraints or None,
-        requiredSlots=required_slots,
-    )
-    return merge_rest(body, rest or {})
+    # Member by member, and nothing built that is left out: this runs for every task of a large job.
+    body: dict[str, Any] = {"id": task_id, "commandLine": command_line}
+    if resource_files:
+        body["resourceFiles"] = list(resource_files)
+    if output_files:
+        body["outputFiles"] = list(output_files)
+    if environment:
+        body["environmentSettings"] = environment_settings(environment)
+    constraints: dict[str, Any] = {}
+    if max_wall_clock_time is not None:
+        constraints["maxWallClockTime"] = _iso(max_wall_clock_time)
+    if retention_time is not None:
+        constraints["retentionTime"] = _iso(retention_time)
+    if max_task_retry_count is not None:
+        constraints["maxTaskRetryCount"] = max_task_retry_count
+    if constraints:
+        body["constraints"] = constraints
+    body["requiredSlots"] = required_slots
+    return merge_rest(body, rest) if rest else body
+
+
+def _marked(body: dict[str, Any], metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    # Our metadata stays whatever the job file says: clean-up deletes only what names its run.
+    if not metadata:
+        return body
+    others = [item for item in body.get("metadata") or () if item.get("name") not in metadata]
+    return {**body, "metadata": metadata_items(metadata) + others}
 
 
 def _given(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
+@lru_cache(maxsize=64)  # a job has few lengths of time, and each of its tasks says them again
 def _iso(duration: Duration | None) -> str | None:
     return duration.iso if duration is not None else None
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import email.utils
 import enum
+import html
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -98,6 +100,18 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         return self.answer is Answer.LOST
 
 
+class AnswerError(Exception):
+    """An answer to a request of our own that is not a success.
+
+    Args:
+        failure: what it says.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
 async def observe(error: Exception) -> Failure | None:
     """Tell what an exception of an SDK means.
 
@@ -107,6 +121,8 @@ async def observe(error: Exception) -> Failure | None:
     Returns:
         What the try came to, or None when the exception is not the SDK's or the network's.
     """
+    if isinstance(error, AnswerError):
+        return error.failure
     import aiohttp  # noqa: PLC0415 - loaded by the SDK by now; a second of start-up otherwise
     from azure.core import exceptions as core  # noqa: PLC0415 - the same
 
@@ -169,13 +185,14 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, code: str |
     Args:
         status: of the answer.
         headers: of the answer, looked up without case where the mapping does so.
-        body: of the answer; a Batch error is JSON (REST: Batch Status and Error Codes), all else is ignored.
+        body: of the answer; a Batch error is JSON (REST: Batch Status and Error Codes), a storage error XML
+            (REST: Status and Error Codes), all else is ignored.
         code: where the SDK has found it already.
 
     Returns:
         The failure.
     """
-    said = _batch_error(body)
+    said = _storage_error(body) or _batch_error(body)
     message = said.message.get("value") if isinstance(said.message, dict) else said.message
     lines = str(message or "").replace("\r", "")
     return Failure(
@@ -227,6 +244,17 @@ def _batch_error(body: bytes) -> _BatchError:
         return msgspec.json.decode(body, type=_BatchError)
     except msgspec.MsgspecError:
         return _BatchError()
+
+
+_STORAGE_ERROR = re.compile(r"<Error>\s*<Code>(?P<code>[^<]*)</Code>\s*<Message>(?P<message>[^<]*)</Message>")
+
+
+def _storage_error(body: bytes) -> _BatchError | None:
+    # Not with a parser of XML, which would do whatever a stranger's answer tells it to.
+    found = _STORAGE_ERROR.search(body.decode("utf-8", "replace")) if b"<Error>" in body else None
+    if found is None:
+        return None
+    return _BatchError(code=found["code"], message=html.unescape(found["message"]))
 
 
 def _until(date: str) -> float:

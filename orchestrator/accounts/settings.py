@@ -20,6 +20,7 @@ BATCH_ENDPOINT = "AZURE_BATCH_ENDPOINT"
 BATCH_KEY = "AZURE_BATCH_ACCESS_KEY"
 STORAGE_CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
 STORAGE_BLOB_ENDPOINT = "AZURE_STORAGE_BLOB_ENDPOINT"
+LOCAL_CA_FILE = "ORCHESTRATOR_LOCAL_CA_FILE"
 
 _LOCAL = "or use the local service, which needs none of this (`--account local`, `Orchestrator.local()`)"
 _TABLE = "[account] of orchestrator.toml"
@@ -35,6 +36,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
         batch_key: its access key; None to use a token (`DefaultAzureCredential`).
         storage_connection_string: with an account key; None to use a token.
         storage_blob_endpoint: such as `https://NAME.blob.core.windows.net`, for use with a token.
+        local_ca_file: certificate of a local service that speaks https; trusted for loopback only.
     """
 
     batch_account: str
@@ -42,6 +44,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch_key: SecretText | None = None
     storage_connection_string: SecretText | None = None
     storage_blob_endpoint: str | None = None
+    local_ca_file: str | None = None
 
 
 class StorageConnection(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +116,7 @@ def settings_from_environment(environ: Mapping[str, str], *, config: Path | None
         batch_key=SecretText(key) if key is not None else None,
         storage_connection_string=SecretText(connection) if connection is not None else None,
         storage_blob_endpoint=blob_endpoint,
+        local_ca_file=environ.get(LOCAL_CA_FILE, "").strip() or None,
     )
 
 

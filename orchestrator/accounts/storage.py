@@ -10,30 +10,33 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import datetime
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import anyio
 
+from orchestrator.accounts.budget import TransferBudget
+from orchestrator.accounts.direct import DirectBlobs
+from orchestrator.accounts.download import BlobDownload
 from orchestrator.accounts.retry import Tries, persist
 from orchestrator.accounts.signing import SasSigner
 from orchestrator.accounts.upload import BlobUpload
-from orchestrator.errors import ConflictError, NotFoundError, ServiceError
+from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.limits import Limits
 from orchestrator.spec.secret import SecretText
 from orchestrator.states import BlobSnapshot
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobProperties
-    from azure.storage.blob.aio import BlobClient, BlobServiceClient
+    from aiohttp import ClientSession
+    from azure.storage.blob.aio import BlobServiceClient
 
 T = TypeVar("T")
 
-_LISTED_AT_ONCE: Final = 40
-"""Blobs of a page: the SDK takes a third of a millisecond for each, and reads a page in one go."""
+_LISTED_AT_ONCE: Final = 250
+"""Blobs of a page, which is read in one go: some milliseconds of the event loop."""
 
 
 class StorageAccount:
@@ -44,6 +47,7 @@ class StorageAccount:
 
     Args:
         service: the SDK's client, with its own retries switched off.
+        session: for the requests that are made without the SDK.
         account: the name of the account.
         key: its key; None where a token opened it.
         limits: times, sizes and tries.
@@ -53,6 +57,7 @@ class StorageAccount:
     def __init__(
         self,
         service: BlobServiceClient,
+        session: ClientSession,
         *,
         account: str,
         key: SecretText | None,
@@ -64,6 +69,15 @@ class StorageAccount:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self._signer = SasSigner(service, account=account, key=key, limits=limits, rng=self._rng)
         self._base = urlsplit(service.url)
+        root = f"{self._base.scheme}://{self._base.netloc}{self._base.path.rstrip('/')}"
+        self._root = root
+        self._direct = DirectBlobs(session, address=root, signer=self._signer)
+        self._budget = TransferBudget(limits.transfer_bytes)
+
+    @property
+    def memory_free(self) -> int:
+        """How much of `Limits.transfer_bytes` no transfer holds, in bytes."""
+        return self._budget.free
 
     async def create_container(self, name: str, *, metadata: Mapping[str, str] | None = None) -> bool:
         """Create a private container; one of that name that is still being deleted is waited for.
@@ -85,7 +99,10 @@ class StorageAccount:
             client = self._service.get_container_client(name)
             create = functools.partial(client.create_container, metadata=dict(metadata or {}))
             try:
-                await self._persist(f"create container {name}", create, tries)
+                # A request that is cancelled may still be carried out, after clean-up has found nothing: its
+                # outcome must be known first. Only the request is shielded, the waiting below is not.
+                with anyio.CancelScope(shield=True):
+                    await self._persist(f"create container {name}", create, tries)
             except ConflictError as refused:
                 if refused.code == "ContainerAlreadyExists":
                     return tries.in_doubt  # by an earlier try of this very request, then
@@ -112,14 +129,15 @@ class StorageAccount:
                 raise
         return True
 
-    async def container_exists(self, name: str) -> bool:
-        """Whether there is a container of that name."""
+    async def container_metadata(self, name: str) -> dict[str, str]:
+        """What a container says of itself, its names in lower case, as headers have no case.
+
+        Raises:
+            NotFoundError: there is none (any more).
+        """
         client = self._service.get_container_client(name)
-        try:
-            await self._persist(f"look at container {name}", client.get_container_properties)
-        except NotFoundError:
-            return False
-        return True
+        found = await self._persist(f"look at container {name}", client.get_container_properties)
+        return {key.lower(): value for key, value in (found.metadata or {}).items()}
 
     async def upload_file(self, container: str, blob: str, path: Path, *, md5: bytes) -> None:
         """Write a blob from a file, over one of that name; the blob keeps the MD5.
@@ -152,12 +170,12 @@ class StorageAccount:
         Returns:
             The snapshot, or None when there is no such blob or container.
         """
-        client = self._service.get_blob_client(container, name)
         try:
-            properties = await self._persist(f"look at blob {container}/{name}", client.get_blob_properties)
+            return await self._persist(
+                f"look at blob {container}/{name}", lambda: self._direct.look(container, name)
+            )
         except NotFoundError:
             return None
-        return _snapshot(properties)
 
     async def list_blobs(self, container: str, prefix: str = "") -> AsyncGenerator[BlobSnapshot, None]:
         """The blobs of a container in the order of their names.
@@ -172,22 +190,15 @@ class StorageAccount:
         Raises:
             NotFoundError: there is no such container.
         """
-        client = self._service.get_container_client(container)
-        token: str | None = None
-        while True:
-
-            async def page(after: str | None = token) -> tuple[list[BlobSnapshot], str | None]:
-                pages: Any = client.list_blobs(
-                    name_starts_with=prefix or None, results_per_page=_LISTED_AT_ONCE
-                ).by_page(after)
-                found = [_snapshot(item) async for item in await anext(pages)]
-                return found, pages.continuation_token
-
-            listed, token = await self._persist(f"list blobs of {container}", page)
+        marker: str | None = ""
+        while marker is not None:
+            page = functools.partial(
+                self._direct.page, container, prefix=prefix, marker=marker, most=_LISTED_AT_ONCE
+            )
+            listed, following = await self._persist(f"list blobs of {container}", page)
+            marker = following or None
             for snapshot in listed:
                 yield snapshot
-            if not token:
-                return
 
     async def read_blob(self, container: str, name: str) -> AsyncGenerator[bytes, None]:
         """Read a blob in pieces of `Limits.block_size` at most, each with retries of its own.
@@ -203,20 +214,17 @@ class StorageAccount:
             NotFoundError: there is no such blob.
             ServiceError: also when it was overwritten meanwhile (`ConditionNotMet`).
         """
-        client = self._service.get_blob_client(container, name)
-        operation = f"read blob {container}/{name}"
-        try:
-            piece, size, etag = await self._persist(operation, lambda: self._first_piece(client))
-        except ServiceError as refused:
-            if refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                raise
-            return  # an empty blob has no first piece
-        yield piece
-        offset = len(piece)
-        while offset < size:
-            piece = await self._persist(operation, functools.partial(self._piece, client, offset, etag))
-            yield piece
-            offset += len(piece)
+        download = BlobDownload(
+            self._direct,
+            container,
+            name,
+            persist=functools.partial(self._persist, f"read blob {container}/{name}"),
+            block_size=self._limits.block_size,
+            budget=self._budget,
+        )
+        async with aclosing(download.pieces()) as pieces:  # a reader that leaves early gives its memory back
+            async for piece in pieces:
+                yield piece
 
     async def read_url(self, container: str, blob: str, *, until: datetime) -> SecretText:
         """An address that opens one blob for reading.
@@ -273,39 +281,20 @@ class StorageAccount:
 
     def _address(self, container: str) -> str:
         # Not from a client of the SDK, the making of which costs more than signing does.
-        return f"{self._base.scheme}://{self._base.netloc}{self._base.path.rstrip('/')}/{container}"
+        return f"{self._root}/{container}"
 
     def _upload(self, container: str, blob: str) -> BlobUpload:
         return BlobUpload(
-            self._service.get_blob_client(container, blob),
-            persist=lambda send: self._persist(f"upload blob {container}/{blob}", send),
+            self._direct,
+            self._service,
+            container,
+            blob,
+            persist=functools.partial(self._persist, f"upload blob {container}/{blob}"),
             block_size=self._limits.block_size,
+            budget=self._budget,
         )
-
-    async def _first_piece(self, client: BlobClient) -> tuple[bytes, int, str]:
-        stream = await client.download_blob(offset=0, length=self._limits.block_size, max_concurrency=1)
-        piece = await stream.readall()
-        total = stream.properties.content_range
-        return piece, int(total.rpartition("/")[2]) if total else len(piece), stream.properties.etag
-
-    async def _piece(self, client: BlobClient, offset: int, etag: str) -> bytes:
-        from azure.core import MatchConditions  # noqa: PLC0415 - loaded when opened
-
-        stream = await client.download_blob(
-            offset=offset,
-            length=self._limits.block_size,
-            max_concurrency=1,
-            etag=etag,
-            match_condition=MatchConditions.IfNotModified,
-        )
-        return await stream.readall()
 
     async def _persist(
         self, operation: str, send: Callable[[], Awaitable[T]], tries: Tries | None = None
     ) -> T:
         return await persist(operation, send, limits=self._limits, rng=self._rng, tries=tries)
-
-
-def _snapshot(properties: BlobProperties) -> BlobSnapshot:
-    md5: Any = properties.content_settings.content_md5
-    return BlobSnapshot(name=properties.name, size=properties.size, md5=bytes(md5) if md5 else None)

@@ -1,15 +1,15 @@
-"""Brings a file or bytes into a block blob: in one request while they are few, else in blocks.
+"""Brings a file or bytes into a block blob: in one plain request while they are few, else in blocks.
 
 Each request carries the MD5 of what it sends, which the service checks, and which spares Azurite a slow sum
-of its own (three times faster, measured). Files are read and hashed in threads, block after block; a few
-blocks are under way at a time, each with retries of its own.
+of its own (three times faster, measured). Files are read and hashed in threads, a tiny one with a single
+change of thread; a few blocks are under way at a time, each with retries of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from base64 import b64encode
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +19,17 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from orchestrator.accounts.budget import TransferBudget
+from orchestrator.accounts.direct import DirectBlobs
 from orchestrator.errors import OrchestratorError, StagingError
 
 if TYPE_CHECKING:
-    from azure.storage.blob.aio import BlobClient
+    from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
-SINGLE_PUT: Final = 1024 * 1024
-"""Past this size aiohttp warns of a body that is one run of bytes: it may block the event loop."""
+SINGLE_PUT: Final = 4 * 1024 * 1024
+"""Up to this size a blob is written in one request."""
+_TINY: Final = 64 * 1024
+"""Up to this size a file is read with the change of thread that opens it, before memory is asked for."""
 _MOST_BLOCKS: Final = 50_000
 _BLOCKS_AT_ONCE: Final = 4
 _ID_DIGITS: Final = 8
@@ -35,21 +39,33 @@ class BlobUpload:
     """One blob on its way.
 
     Args:
-        blob: to be written, or overwritten.
+        direct: makes the request of a small one.
+        service: the SDK's client, for blocks.
+        container: of the blob.
+        blob: its name; one that is there is overwritten.
         persist: carries out a request with retries.
         block_size: of one block, where blocks are needed.
+        budget: what is read waits in it until it is sent.
     """
 
     def __init__(
         self,
-        blob: BlobClient,
+        direct: DirectBlobs,
+        service: BlobServiceClient,
+        container: str,
+        blob: str,
         *,
         persist: Callable[[Callable[[], Awaitable[object]]], Awaitable[object]],
         block_size: int,
+        budget: TransferBudget,
     ) -> None:
+        self._direct = direct
+        self._service = service
+        self._container = container
         self._blob = blob
         self._persist = persist
         self._block_size = block_size
+        self._budget = budget
 
     async def memory(self, data: bytes, *, md5: bytes | None = None) -> None:
         """Write what is in memory.
@@ -59,12 +75,14 @@ class BlobUpload:
             md5: of it, where it is known.
 
         Raises:
-            StagingError: it has another MD5.
-            ServiceError: the service refused.
+            ServiceError: the service refused, for example since the content has another MD5.
             UnreachableError: no answer came.
         """
-        known = md5 if md5 is not None else await anyio.to_thread.run_sync(_md5, data)
-        await self._write(io.BytesIO(data), size=len(data), md5=known, path="(memory)")
+        known = md5 if md5 is not None else await _hashed(data)
+        if len(data) <= SINGLE_PUT:
+            await self._put(data, known)
+        else:
+            await self._write_blocks(io.BytesIO(data), size=len(data), md5=known, path="(memory)")
 
     async def file(self, path: Path, *, md5: bytes) -> None:
         """Write a file.
@@ -79,77 +97,89 @@ class BlobUpload:
             UnreachableError: no answer came.
         """
         try:
-            source = await anyio.to_thread.run_sync(_open, path)
+            source, size, tiny = await anyio.to_thread.run_sync(_open, path)
         except OSError as unreadable:
             raise StagingError(unreadable.strerror or "can't be read", path=str(path)) from unreadable
-        try:
-            size = await anyio.to_thread.run_sync(_size, source)
-            await self._write(source, size=size, md5=md5, path=str(path))
-        finally:
-            source.close()
+        if tiny is not None:
+            if _md5(tiny) != md5:
+                raise _changed(path)
+            await self._put(tiny, md5)
+            return
+        with source:
+            if size <= SINGLE_PUT:
+                await self._put_file(source, size=size, md5=md5, path=path)
+            else:
+                await self._write_blocks(source, size=size, md5=md5, path=str(path))
 
-    async def _write(self, source: BinaryIO, *, size: int, md5: bytes, path: str) -> None:
-        if size <= SINGLE_PUT:
-            data, _ = await self._read(source, SINGLE_PUT + 1, path=path)
-            if await anyio.to_thread.run_sync(_md5, data) != md5:
+    async def _put_file(self, source: BinaryIO, *, size: int, md5: bytes, path: Path) -> None:
+        async with self._budget.held(size):
+            data, found = await self._read(source, SINGLE_PUT + 1, path=str(path))
+            if found != md5:
                 raise _changed(path)
             await self._put(data, md5)
-            return
-        await self._commit(await self._put_blocks(source, size=size, md5=md5, path=path), md5)
 
     async def _put(self, data: bytes, md5: bytes) -> None:
-        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - loaded when opened
+        await self._persist(lambda: self._direct.put(self._container, self._blob, data, md5=md5))
 
-        settings = ContentSettings(content_md5=bytearray(md5))
-        # As a header, since the SDK's own validate_content would sum it up again, on the event loop.
-        headers = {"Content-MD5": b64encode(md5).decode()}
-        await self._persist(
-            lambda: self._blob.upload_blob(
-                data, length=len(data), overwrite=True, content_settings=settings, headers=dict(headers)
-            )
-        )
+    async def _write_blocks(self, source: BinaryIO, *, size: int, md5: bytes, path: str) -> None:
+        # Here, since the making of the SDK's client costs as much as a small blob.
+        client = self._service.get_blob_client(self._container, self._blob)
+        ids = await self._put_blocks(client, source, size=size, md5=md5, path=path)
+        await self._commit(client, ids, md5)
 
-    async def _put_blocks(self, source: BinaryIO, *, size: int, md5: bytes, path: str) -> list[str]:
+    async def _put_blocks(
+        self, client: BlobClient, source: BinaryIO, *, size: int, md5: bytes, path: str
+    ) -> list[str]:
         block_size = max(self._block_size, -(-size // _MOST_BLOCKS))
         whole = hashlib.md5(usedforsecurity=False)
         slots = anyio.Semaphore(_BLOCKS_AT_ONCE)
         ids: list[str] = []
-
         failures: list[OrchestratorError] = []
 
-        async def send(block_id: str, data: bytes, block_md5: bytes) -> None:
-            with _kept(failures, group):
-                await self._put_block(block_id, data, block_md5)
-                slots.release()
+        async def send(block_id: str, data: bytes, block_md5: bytes, taken: int) -> None:
+            try:
+                with _kept(failures, group):
+                    await self._put_block(client, block_id, data, block_md5)
+                    slots.release()
+            finally:
+                self._budget.give_back(taken)
 
         async with anyio.create_task_group() as group:
             with _kept(failures, group):
                 while True:
-                    await slots.acquire()  # before reading: what is read waits in memory
-                    data, block_md5 = await self._read(source, block_size, path=path, whole=whole)
+                    await slots.acquire()
+                    taken = await self._budget.take(
+                        block_size
+                    )  # before reading: what is read waits in memory
+                    try:
+                        data, block_md5 = await self._read(source, block_size, path=path, whole=whole)
+                    except BaseException:
+                        self._budget.give_back(taken)
+                        raise
                     if not data:
+                        self._budget.give_back(taken)
                         break
                     ids.append(f"{len(ids):0{_ID_DIGITS}}")
-                    group.start_soon(send, ids[-1], data, block_md5)
+                    group.start_soon(send, ids[-1], data, block_md5, taken)
         if failures:
             raise failures[0]
         if whole.digest() != md5:
             raise _changed(path)
         return ids
 
-    async def _put_block(self, block_id: str, data: bytes, md5: bytes) -> None:
+    async def _put_block(self, client: BlobClient, block_id: str, data: bytes, md5: bytes) -> None:
         await self._persist(
-            lambda: self._blob.stage_block(
+            lambda: client.stage_block(
                 block_id, io.BytesIO(data), length=len(data), transactional_content_md5=bytearray(md5)
             )
         )
 
-    async def _commit(self, ids: list[str], md5: bytes) -> None:
+    async def _commit(self, client: BlobClient, ids: list[str], md5: bytes) -> None:
         from azure.storage.blob import BlobBlock, ContentSettings  # noqa: PLC0415 - loaded when opened
 
         blocks = [BlobBlock(block_id=block_id) for block_id in ids]
         settings = ContentSettings(content_md5=bytearray(md5))
-        await self._persist(lambda: self._blob.commit_block_list(blocks, content_settings=settings))
+        await self._persist(lambda: client.commit_block_list(blocks, content_settings=settings))
 
     async def _read(
         self, source: BinaryIO, length: int, *, path: str, whole: Any = None
@@ -170,18 +200,22 @@ def _kept(failures: list[OrchestratorError], group: TaskGroup) -> Iterator[None]
         group.cancel_scope.cancel()
 
 
-def _changed(path: str) -> StagingError:
-    return StagingError("changed while it was being staged: run again when nothing writes it", path=path)
+def _changed(path: Path | str) -> StagingError:
+    return StagingError("changed while it was being staged: run again when nothing writes it", path=str(path))
 
 
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
-
-
-def _size(source: BinaryIO) -> int:
-    size = source.seek(0, io.SEEK_END)
-    source.seek(0)
-    return size
+def _open(path: Path) -> tuple[BinaryIO, int, bytes | None]:
+    """The open file, its size, and all of its content if it is tiny: then the file is closed again."""
+    source = path.open("rb")
+    try:
+        size = os.fstat(source.fileno()).st_size
+        if size <= _TINY:
+            with source:
+                return source, size, source.read(_TINY + 1)
+    except BaseException:
+        source.close()
+        raise
+    return source, size, None
 
 
 def _read_block(source: BinaryIO, length: int, whole: Any) -> tuple[bytes, bytes]:
@@ -189,6 +223,10 @@ def _read_block(source: BinaryIO, length: int, whole: Any) -> tuple[bytes, bytes
     if whole is not None:
         whole.update(data)
     return data, _md5(data)
+
+
+async def _hashed(data: bytes) -> bytes:
+    return _md5(data) if len(data) <= _TINY else await anyio.to_thread.run_sync(_md5, data)
 
 
 def _md5(data: bytes) -> bytes:

@@ -156,13 +156,15 @@ class Subscription:
                     self._busy = True
                     try:
                         await _call(callback, event)
-                    except Exception as error:  # the border to foreign code
-                        await failed(self, event, error)
                     except asyncio.CancelledError as error:
                         # A callback that awaits something cancelled raises this without anybody having
                         # cancelled the worker; it must not end silently.
                         if _being_cancelled():
                             raise
+                        await failed(self, event, error)
+                    except BaseException as error:
+                        # Also what is no Exception (a test framework's failure, SystemExit): it would end
+                        # the owner's task group, and with it every run, without clean-up.
                         await failed(self, event, error)
                     self._busy = False
                     self._settle()

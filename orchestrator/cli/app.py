@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.check import check
-from orchestrator.cli.exit_codes import ExitCode, of_error
-from orchestrator.cli.local import local
+from orchestrator.cli.exit_codes import ExitCode, of_error, unwrapped
+from orchestrator.cli.local import local, local_token
 from orchestrator.cli.render.escape import shown
 from orchestrator.cli.run import run
 from orchestrator.cli.schema import schema
-from orchestrator.errors import OrchestratorError
+from orchestrator.cli.streams import outlive_readers
+from orchestrator.errors import OrchestratorError, error_text
 from orchestrator.version import __version__
 
 app = typer.Typer(
@@ -45,28 +46,32 @@ def _orchestrator(
 app.command()(run)
 app.command()(check)
 app.command()(local)
+app.command()(local_token)
 app.command()(schema)
 
 
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit code (see `exit_codes`)."""
+    outlive_readers()
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read the output has gone, as `head` does; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.WRONG)
-    except Exception as error:
+    except (Exception, BaseExceptionGroup) as error:
         # The border: a traceback would end with 1, which says that a task failed.
         if os.environ.get("ORCHESTRATOR_DEBUG"):
             traceback.print_exc()
-        print(f"orchestrator: {shown(_told(error))}", file=sys.stderr)
+        print(f"orchestrator: {shown(told_as(unwrapped(error)))}", file=sys.stderr)
         sys.exit(of_error(error))
 
 
-def _told(error: Exception) -> str:
+def told_as(error: BaseException) -> str:
+    """How an error that ends the program is told, never as an empty text.
+
+    Args:
+        error: any; one that is neither ours nor the system's is a defect.
+    """
     if isinstance(error, (OrchestratorError, OSError)):
-        return str(error)
-    return f"{type(error).__name__}: {error} (a defect: ORCHESTRATOR_DEBUG=1 shows where)"
+        return error_text(error)
+    what = ": ".join(filter(None, (type(error).__name__, str(error))))
+    return f"{what} (a defect: ORCHESTRATOR_DEBUG=1 shows where)"

@@ -34,14 +34,17 @@ def asked_for(cleanup: CleanupSpec) -> tuple[str, ...]:
 async def delete_on_terminal(kind: str, name: str, *, interrupts: Interrupts) -> bool:
     """Ask `Delete KIND NAME? [Y/n]` and wait for a line; Ctrl-C meanwhile means yes: nothing costly stays.
 
+    A Ctrl-C from before the question answers nothing: it asked to end the work, not to delete this.
+
     Args:
         kind: what it is: `job`, `pool`.
         name: its id.
-        interrupts: whose first signal answers for the user.
+        interrupts: whose next signal answers for the user.
 
     Returns:
         Whether to delete it; an empty line and the end of the input mean yes.
     """
+    interrupted = interrupts.next
     sys.stderr.write(f"Delete {kind} {shown(name)}? [Y/n] ")
     sys.stderr.flush()
     answered = asyncio.Event()
@@ -49,7 +52,7 @@ async def delete_on_terminal(kind: str, name: str, *, interrupts: Interrupts) ->
     # A reader of the loop and not input() in a thread: a thread that waits for a line can't be called off.
     loop.add_reader(sys.stdin.fileno(), answered.set)
     try:
-        await _first_of(answered.wait, interrupts.wait)
+        await _first_of(answered.wait, interrupted.wait)
     finally:
         loop.remove_reader(sys.stdin.fileno())
     if not answered.is_set():

@@ -53,6 +53,7 @@ _BY_OUTCOME = {
 
 _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (ConnectionError, ExitCode.SERVICE),  # an OSError too, but nothing of the user's
+    (TimeoutError, ExitCode.SERVICE),  # the same
     (SpecError, ExitCode.WRONG),
     (ConfigError, ExitCode.WRONG),
     (StagingError, ExitCode.WRONG),
@@ -86,4 +87,16 @@ def of_error(error: BaseException) -> ExitCode:
     Args:
         error: as it was raised.
     """
+    error = unwrapped(error)
     return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), ExitCode.SERVICE)
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """What a task group wrapped, if that is a single error; else the error as it is.
+
+    Args:
+        error: as it was raised.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -21,16 +21,18 @@ class Interrupts:
     def __init__(self, *, first: Callable[[str], None], second: Callable[[], None]) -> None:
         self._first = first
         self._second = second
-        self._asked = asyncio.Event()
+        self._asked = False
+        self._next = asyncio.Event()
 
     @property
     def asked(self) -> bool:
         """Whether a signal has come."""
-        return self._asked.is_set()
+        return self._asked
 
-    async def wait(self) -> None:
-        """Until the first signal."""
-        await self._asked.wait()
+    @property
+    def next(self) -> asyncio.Event:
+        """Set by the next signal that comes after this look, whatever came before it."""
+        return self._next
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -45,8 +47,10 @@ class Interrupts:
                 loop.remove_signal_handler(number)
 
     def _came(self, number: signal.Signals) -> None:
-        if self.asked:
+        came, self._next = self._next, asyncio.Event()
+        came.set()
+        if self._asked:
             self._second()
         else:
-            self._asked.set()
+            self._asked = True
             self._first(number.name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from traceback import format_exception
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from orchestrator.errors import NotFoundError, OrchestratorError
 from orchestrator.events import (
     CleanupCompleted,
     CleanupFailed,
+    DownloadFailed,
     Event,
     JobSettled,
     PoolReused,
@@ -23,14 +25,16 @@ from orchestrator.events import (
 from orchestrator.handlers.cleanup_account import BatchLike, CleanupLedger, StorageLike
 from orchestrator.handlers.cleanup_decision import Decision, decide, kept_because
 from orchestrator.limits import Limits
+from orchestrator.spec.ids import output_container
 from orchestrator.spec.job import CleanupSpec, CleanupWhen
-from orchestrator.spec.marks import APPLICATION_KEY
+from orchestrator.spec.marks import APPLICATION_KEY, RUN_KEY
 from orchestrator.states import JobState, RunOutcome
 
 _JOB, _POOL, _CONTAINER, _APPLICATION = "job", "pool", "container", "application"
 _OVER = (JobState.COMPLETED, JobState.DELETING)
 _ENDING = (JobState.TERMINATING, *_OVER)
 _STOPPED = "the orchestrator's run is over"
+_NOT_OURS = "this run did not create it"
 
 _log = structlog.get_logger()
 
@@ -38,29 +42,34 @@ _log = structlog.get_logger()
 class CleanupHandler:
     """Cleans up once the job is settled.
 
-    Only what the ledger says this run created is ever deleted. The job goes first, and if it stays it is
-    ended, so that nothing runs for nobody; the pool, which costs money, as soon as the job's deletion has
-    been accepted; the containers once the job is gone; the application's container last, and only when
-    no pool and no other job names it. One failure stops nothing else, and nothing takes longer than
-    `Limits.cleanup_timeout`.
+    Only what the ledger says this run may have created, and what in the service names this run as its
+    creator, is ever deleted; the application's container is named by its content and names nobody. The job
+    goes first, and if it stays it is ended, so that nothing runs for nobody; the pool, which costs money, as
+    soon as the job's deletion has been accepted, or, where release tasks run on its nodes, once the job is
+    over, but no later than after half of the time; the containers when the job is gone or no longer waited
+    for; the application's container last, and only when no pool and no other job names it. One failure
+    stops nothing else, and what is not done after `Limits.cleanup_timeout` is left over.
 
-    What a policy keeps is struck out of the ledger: no later clean-up is owed for it. What somebody else
-    still uses, and what could not be deleted, stays in.
+    What a policy keeps, and what turns out to be somebody else's, is struck out of the ledger: no later
+    clean-up is owed for it. What could not be deleted, a pool of this run that other jobs still use, and an
+    application that somebody else uses stay in; of these only the application costs next to nothing, and is
+    told as kept, not as left over.
 
     Args:
         publish: for what becomes of each thing.
         job_id: of the run's job.
         pool_id: of the run's pool, whether it was created or reused.
+        has_release: whether the job has a release task, for which the pool must wait.
         policy: of the job file.
         batch: where job and pool are.
         storage: where the containers are.
         ledger: what this run has created.
         ask: answers the policy `ask`, given (kind, id); None where nobody can be asked.
-        limits: for `cleanup_timeout`.
+        limits: `cleanup_timeout`, and how long and how often the end of a thing is waited for.
     """
 
     name: ClassVar[str] = "cleanup"
-    consumes: ClassVar[tuple[type[Event], ...]] = (PoolReused, JobSettled)
+    consumes: ClassVar[tuple[type[Event], ...]] = (PoolReused, DownloadFailed, JobSettled)
     produces: ClassVar[tuple[type[Event], ...]] = (
         ResourceDeleted,
         ResourceKept,
@@ -74,6 +83,7 @@ class CleanupHandler:
         *,
         job_id: str,
         pool_id: str,
+        has_release: bool,
         policy: CleanupSpec,
         batch: BatchLike,
         storage: StorageLike,
@@ -84,6 +94,7 @@ class CleanupHandler:
         self._publish = publish
         self._job_id = job_id
         self._pool_id = pool_id
+        self._has_release = has_release
         self._policy = policy
         self._batch = batch
         self._storage = storage
@@ -93,6 +104,7 @@ class CleanupHandler:
         self._asking = anyio.Lock()
         self._begun = False
         self._reused = False
+        self._undelivered = 0
         self._stopped: str | None = None
         self._scope: anyio.CancelScope | None = None
         self._run_id = ""
@@ -112,6 +124,8 @@ class CleanupHandler:
         """Clean up after the settled job; a second `JobSettled` changes nothing."""
         if isinstance(event, PoolReused):
             self._reused = True
+        if isinstance(event, DownloadFailed):
+            self._undelivered += 1
         if not isinstance(event, JobSettled) or self._begun:
             return
         self._begun = True
@@ -133,15 +147,21 @@ class CleanupHandler:
 
     async def _clean_up(self, owed: Sequence[tuple[str, str]]) -> None:
         if self._reused and (_POOL, self._pool_id) not in self._pending:
-            await self._keep(_POOL, self._pool_id, "this run did not create it", settle=False)
-        accepted, gone = anyio.Event(), anyio.Event()
+            await self._keep(_POOL, self._pool_id, _NOT_OURS, settle=False)
+        accepted, over = anyio.Event(), anyio.Event()
         async with anyio.create_task_group() as group:
-            group.start_soon(self._clean_up_job, accepted, gone)
-            await accepted.wait()
+            group.start_soon(self._clean_up_job, accepted, over)
+            if self._has_release:
+                # Release tasks run on the pool's nodes when the job ends: its deletion would cut them off.
+                # Half of the time stays for the pool, which costs money however long they take.
+                with anyio.move_on_after(self._limits.cleanup_timeout / 2):
+                    await over.wait()
+            else:
+                await accepted.wait()
             for kind, resource_id in owed:
                 if kind == _POOL:
                     group.start_soon(self._clean_up_pool, resource_id)
-            await gone.wait()
+            await over.wait()
             for kind, resource_id in owed:
                 if kind == _CONTAINER:
                     group.start_soon(self._clean_up_container, kind, resource_id)
@@ -149,44 +169,60 @@ class CleanupHandler:
             if kind == _APPLICATION:
                 await self._clean_up_application(resource_id)
 
-    async def _clean_up_job(self, accepted: anyio.Event, gone: anyio.Event) -> None:
+    async def _clean_up_job(self, accepted: anyio.Event, over: anyio.Event) -> None:
         """Delete or end the job; the events are set whatever happens, for the others do not depend on it."""
         try:
-            if (_JOB, self._job_id) not in self._pending:
-                return
-            try:
-                if await self._should_delete(_JOB, self._job_id, self._policy.job):
-                    await self._batch.delete_job(self._job_id)
-                    accepted.set()
-                    await self._gone(_JOB, self._job_id, await self._batch.wait_job_gone(self._job_id))
-                else:
-                    await self._end_job()
-            except NotFoundError:
-                await self._gone(_JOB, self._job_id, True)
-            except OrchestratorError as error:
-                self._left(_JOB, self._job_id, str(error))
+            if (_JOB, self._job_id) in self._pending:
+                await self._delete_or_end_job(accepted)
+        except NotFoundError:
+            await self._gone(_JOB, self._job_id, True)
+        except OrchestratorError as error:
+            self._left(_JOB, self._job_id, str(error))
         finally:
             accepted.set()
-            gone.set()
+            over.set()
 
-    async def _end_job(self) -> None:
-        await self._batch.terminate_job(self._job_id, _STOPPED)
-        await self._keep_by_policy(_JOB, self._job_id, self._policy.job)
+    async def _delete_or_end_job(self, accepted: anyio.Event) -> None:
+        delete = await self._should_delete(_JOB, self._job_id, self._policy.job)
+        # Looked at after the question, which may take minutes, and right before the deed.
+        if not self._is_ours((await self._batch.get_job(self._job_id)).metadata):
+            await self._keep(_JOB, self._job_id, _NOT_OURS, settle=True)
+        elif delete:
+            await self._batch.delete_job(self._job_id)
+            accepted.set()
+            await self._gone(_JOB, self._job_id, await self._batch.wait_job_gone(self._job_id))
+        else:
+            await self._batch.terminate_job(self._job_id, _STOPPED)
+            await self._keep_by_policy(_JOB, self._job_id, self._policy.job)
+            if self._has_release:
+                await self._wait_job_over()
+
+    async def _wait_job_over(self) -> None:
+        """Wait until the job's release tasks have run: only then it is completed (REST: Job - Terminate)."""
+        # The job has got what it should; who can't look at it any more has no reason to wait.
+        with anyio.move_on_after(self._limits.deletion_timeout), contextlib.suppress(OrchestratorError):
+            while True:
+                if (await self._batch.get_job(self._job_id)).state is JobState.COMPLETED:
+                    return
+                await anyio.sleep(self._limits.deletion_poll_interval)
+
+    def _is_ours(self, metadata: Sequence[tuple[str, str]] | Mapping[str, str]) -> bool:
+        # The ledger is written before a thing is created: when that was refused, since somebody else has a
+        # thing of that name, and the run was cancelled or killed before it was struck out, it is theirs.
+        return dict(metadata).get(RUN_KEY) == self._run_id
 
     async def _clean_up_pool(self, pool_id: str) -> None:
         try:
             if not await self._should_delete(_POOL, pool_id, self._policy.pool):
                 await self._keep_by_policy(_POOL, pool_id, self._policy.pool)
                 return
-            users = [
-                job.id
-                for job in await self._batch.list_jobs()
-                if job.pool_id == pool_id and job.id != self._job_id and job.state not in _OVER
-            ]
+            if not self._is_ours((await self._batch.get_pool(pool_id)).metadata):
+                await self._keep(_POOL, pool_id, _NOT_OURS, settle=True)
+                return
+            users = await self._other_jobs(pool_id)
             if users:
-                await self._keep(
-                    _POOL, pool_id, f"other jobs use it: {', '.join(sorted(users))}", settle=False
-                )
+                # Nobody deletes it when they are done: their runs did not create it.
+                self._left(_POOL, pool_id, f"other jobs use it: {', '.join(users)}; delete it after them")
                 return
             await self._batch.delete_pool(pool_id)
             await self._gone(_POOL, pool_id, await self._batch.wait_pool_gone(pool_id))
@@ -195,10 +231,28 @@ class CleanupHandler:
         except OrchestratorError as error:
             self._left(_POOL, pool_id, str(error))
 
+    async def _other_jobs(self, pool_id: str) -> list[str]:
+        # A job says its pool's id as its creator wrote it; the service compares ids without case.
+        return sorted(
+            job.id
+            for job in await self._batch.list_jobs()
+            if (job.pool_id or "").lower() == pool_id.lower()
+            and job.id.lower() != self._job_id.lower()
+            and job.state not in _OVER
+        )
+
     async def _clean_up_container(self, kind: str, container: str) -> None:
         try:
             if not await self._should_delete(kind, container, self._policy.containers):
                 await self._keep_by_policy(kind, container, self._policy.containers)
+                return
+            if kind == _CONTAINER and not self._is_ours(await self._storage.container_metadata(container)):
+                await self._keep(kind, container, _NOT_OURS, settle=True)
+                return
+            if self._undelivered and container == output_container(self._run_id):
+                # A full disk here must not cost the work of a night there.
+                reason = f"{self._undelivered} file(s) could not be downloaded and are still in it"
+                await self._keep(kind, container, reason, settle=True)
                 return
             await self._storage.delete_container(container)
             await self._gone(kind, container, True)

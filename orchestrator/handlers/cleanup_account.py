@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from orchestrator.states import JobSnapshot, PoolSnapshot
@@ -10,6 +10,9 @@ from orchestrator.states import JobSnapshot, PoolSnapshot
 
 class BatchLike(Protocol):
     """The part of `accounts.batch.BatchAccount` that clean-up uses."""
+
+    async def get_job(self, job_id: str) -> JobSnapshot:
+        """Look at a job; NotFoundError if there is none."""
 
     async def terminate_job(self, job_id: str, reason: str) -> bool:
         """End a job; False if it had ended already."""
@@ -23,6 +26,9 @@ class BatchLike(Protocol):
     async def list_jobs(self) -> Sequence[JobSnapshot]:
         """Every job of the account."""
 
+    async def get_pool(self, pool_id: str) -> PoolSnapshot:
+        """Look at a pool; NotFoundError if there is none."""
+
     async def delete_pool(self, pool_id: str) -> bool:
         """Begin to delete a pool; False if there is none."""
 
@@ -35,6 +41,9 @@ class BatchLike(Protocol):
 
 class StorageLike(Protocol):
     """The part of `accounts.storage.StorageAccount` that clean-up uses."""
+
+    async def container_metadata(self, container: str, /) -> Mapping[str, str]:
+        """What a container says of itself; NotFoundError if there is none."""
 
     async def delete_container(self, container: str, /) -> object:
         """Delete a container with all it holds."""

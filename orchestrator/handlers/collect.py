@@ -15,6 +15,7 @@ from orchestrator.events import (
     TaskAbandoned,
     TaskCompleted,
     TaskFailed,
+    TasksSubmitted,
 )
 from orchestrator.handlers.expectations import Expectations
 from orchestrator.results import TaskResult
@@ -50,6 +51,7 @@ class CollectHandler:
         TaskCompleted,
         OutputsDownloaded,
         TaskAbandoned,
+        TasksSubmitted,
         SubmissionCompleted,
         RunInterrupted,
     )
@@ -74,6 +76,7 @@ class CollectHandler:
         self.missing_outputs = 0
         self._ended: dict[str, TaskCompleted] = {}
         self._over: set[str] = set()
+        self._waiting: set[str] = set()
         self._submission: SubmissionCompleted | None = None
         self._interruption: RunInterrupted | None = None
         self._settled = False
@@ -89,6 +92,8 @@ class CollectHandler:
                 result = self._completed(event)
             case TaskAbandoned():
                 result = self._given_up(event)
+            case TasksSubmitted():
+                self._waiting.update(task_id for task_id in event.task_ids if task_id not in self._over)
             case SubmissionCompleted():
                 if self._submission is None:
                     self._submission = event
@@ -118,7 +123,7 @@ class CollectHandler:
         ended = self._ended.pop(event.key.task_id, None)
         if ended is None:
             return None
-        self._over.add(event.key.task_id)
+        self._end(event.key.task_id)
         failure = ended.failure if isinstance(ended, TaskFailed) else None
         if isinstance(ended, TaskFailed):
             self.failed += 1
@@ -142,7 +147,7 @@ class CollectHandler:
     def _given_up(self, event: TaskAbandoned) -> TaskResult | None:
         if event.key.task_id in self._over or event.key.task_id in self._ended:
             return None
-        self._over.add(event.key.task_id)
+        self._end(event.key.task_id)
         self.abandoned += 1
         return TaskResult(
             key=event.key,
@@ -150,14 +155,23 @@ class CollectHandler:
             input_name=self._expectations(event.key.task_id).input_name,
         )
 
+    def _end(self, task_id: str) -> None:
+        self._over.add(task_id)
+        self._waiting.discard(task_id)
+
     async def _settle(self, event: Event) -> None:
-        if self._settled or self._submission is None or len(self._over) < self.accepted:
+        if self._submission is not None and not self._waiting:
+            await self.settle_now(event.run_id, self._submission.job_id)
+
+    async def settle_now(self, run_id: str, job_id: str) -> None:
+        """Publish `JobSettled`, once, whatever is still missing: clean-up must not depend on the rest."""
+        if self._settled:
             return
         self._settled = True
         await self._publish(
             JobSettled(
-                run_id=event.run_id,
-                job_id=self._submission.job_id,
+                run_id=run_id,
+                job_id=job_id,
                 outcome=self.outcome,
                 accepted=self.accepted,
                 succeeded=self.succeeded,

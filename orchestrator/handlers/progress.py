@@ -122,13 +122,14 @@ class ProgressHandler:
 
     @property
     def snapshot(self) -> Progress:
-        """Where the run stands now."""
-        values = {**self._values, **self._counts}
+        """Where the run stands now. Any thread may ask, also while the loop counts."""
+        # Whoever draws it in a thread of its own (rich does) must not meet a count that changes size under
+        # its iteration: everything is copied in one step of the interpreter's, and only the copy is walked.
         return Progress(
-            **values,
-            tasks_by_state=_present(self._tasks),
-            nodes_by_state=_present(self._nodes),
-            failures=tuple(self._failures),
+            **{**self._values, **self._counts},
+            tasks_by_state=_present(dict(self._tasks)),
+            nodes_by_state=_present(dict(self._nodes)),
+            failures=tuple(self._failures.copy()),
         )
 
     async def handle(self, event: Event, /) -> None:
@@ -210,7 +211,7 @@ class ProgressHandler:
 _State = TypeVar("_State", TaskState, NodeState)
 
 
-def _present(counts: Counter[_State]) -> tuple[tuple[_State, int], ...]:
+def _present(counts: dict[_State, int]) -> tuple[tuple[_State, int], ...]:
     return tuple((state, count) for state, count in counts.items() if count > 0)
 
 

@@ -207,8 +207,8 @@ class TaskFetch:
     ) -> OutputDownloaded:
         partial = self._folder.create(path)
         try:
-            await _write(partial, pieces)
-            target, written = await anyio.to_thread.run_sync(partial.finish, size, md5s)
+            rest = await _write_all_but_the_end(partial, pieces)
+            target, written = await anyio.to_thread.run_sync(_finish, partial, rest, size, md5s)
         finally:
             if not partial.ended:
                 with anyio.CancelScope(shield=True):
@@ -256,8 +256,12 @@ class TaskFetch:
         )
 
 
-async def _write(partial: PartialFile, pieces: AsyncIterator[bytes]) -> None:
-    """Write in a thread, by the megabyte, since each change of thread costs as much as a small file."""
+async def _write_all_but_the_end(partial: PartialFile, pieces: AsyncIterator[bytes]) -> list[bytes]:
+    """Write in a thread, by the megabyte, since each change of thread costs as much as a small file.
+
+    Returns:
+        What is left to be written: all of a small file, to be written and finished in one go.
+    """
     held: list[bytes] = []
     size = 0
     try:
@@ -270,7 +274,14 @@ async def _write(partial: PartialFile, pieces: AsyncIterator[bytes]) -> None:
     finally:
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
-    await anyio.to_thread.run_sync(partial.write, held)
+    return held
+
+
+def _finish(
+    partial: PartialFile, rest: list[bytes], size: int | None, md5s: tuple[bytes, ...]
+) -> tuple[Path, int]:
+    partial.write(rest)
+    return partial.finish(size, md5s)
 
 
 async def _pieces(content: bytearray) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ import msgspec
 
 from orchestrator.errors import JournalError
 from orchestrator.journal.schema import SchemaError, prepare
+from orchestrator.limits import Limits
 
 T = TypeVar("T")
 
@@ -58,17 +59,18 @@ class Journal:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, *, limits: Limits = Limits()) -> Self:  # noqa: B008 - frozen
         """Open the journal, making the file (readable by its owner only) and its folder if need be.
 
         Args:
             path: of the file.
+            limits: for `journal_timeout`.
 
         Raises:
             JournalError: the file can't be read or written, is no journal, or was written by a newer version.
         """
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
-        opening = thread.submit(_connect, path)
+        opening = thread.submit(_connect, path, limits.journal_timeout)
         try:
             connection = await asyncio.wrap_future(opening)
         except BaseException:
@@ -177,14 +179,14 @@ class Journal:
             raise _explained(error, self.path) from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create(path)
         # Autocommit: each statement is durable when it returns.
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            prepare(connection)
+            prepare(connection, timeout)
         except BaseException:
             connection.close()
             raise
@@ -230,7 +232,7 @@ def _explained(error: sqlite3.Error, path: Path) -> JournalError:
         "SQLITE_CORRUPT": "the file is damaged; move it away, and look for what its runs have left behind",
         "SQLITE_NOTADB": "it is not a journal; move it away or name another state directory",
         "SQLITE_READONLY": "the file or its folder can't be written to",
-        "SQLITE_BUSY": "another program has kept it locked for half a minute",
+        "SQLITE_BUSY": "another program keeps it locked",
     }.get("_".join(code.split("_")[:2]))
     told = f"{error} ({remedy})" if remedy else f"{error} {code}".strip()
     return JournalError(told, path=str(path))

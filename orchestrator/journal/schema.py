@@ -9,7 +9,6 @@ SCHEMA_VERSION = 1
 """Kept in the file's `user_version`; raised by every change of the tables."""
 
 _APPLICATION_ID = 0x4F524348  # "ORCH": tells our file from any other database
-_BUSY_LIMIT = 30  # seconds
 _BUSY_PAUSE = 0.02
 _TABLES = """
 CREATE TABLE runs (
@@ -37,18 +36,19 @@ class SchemaError(Exception):
     """The file is no journal, or one of a newer version."""
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(connection: sqlite3.Connection, timeout: float) -> None:
     """Make the tables in a new file, or make sure that an existing one is understood.
 
     Args:
         connection: in autocommit mode.
+        timeout: seconds that another program may keep it locked, now and at each later use.
 
     Raises:
         SchemaError: it is no journal, or was written by a newer version.
         sqlite3.Error: it can't be read or written.
     """
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_LIMIT * 1000}")
-    _switch_to_wal(connection)
+    connection.execute(f"PRAGMA busy_timeout = {timeout * 1000:.0f}")
+    _switch_to_wal(connection, timeout)
     # What is owed must be on the disk before the creation is sent, also when the machine loses power.
     connection.execute("PRAGMA synchronous = FULL")
     # Two programs may open a new file at the same time: the second waits here and finds the tables.
@@ -61,10 +61,10 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
+def _switch_to_wal(connection: sqlite3.Connection, timeout: float) -> None:
     # Of two programs that do this to a new file at the same time SQLite refuses one at once, busy timeout or
     # not. This runs in the journal's own thread, which may wait.
-    deadline = time.monotonic() + _BUSY_LIMIT
+    deadline = time.monotonic() + timeout
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

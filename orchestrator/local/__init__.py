@@ -9,13 +9,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from orchestrator.local.batch.delays import Profile
+    from orchestrator.local.batch.versions import Casing
     from orchestrator.local.service import LocalService
     from orchestrator.local.settings import LocalSettings
 
-__all__ = ["LocalService", "LocalSettings"]
+__all__ = ["Casing", "LocalService", "LocalSettings", "Profile"]
 
 # Resolved when asked for: who only reads an env file needs no HTTP server.
-_PLACES = {"LocalService": "orchestrator.local.service", "LocalSettings": "orchestrator.local.settings"}
+_PLACES = {
+    "Casing": "orchestrator.local.batch.versions",
+    "LocalService": "orchestrator.local.service",
+    "LocalSettings": "orchestrator.local.settings",
+    "Profile": "orchestrator.local.batch.delays",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -7,18 +7,29 @@ import contextlib
 import shutil
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import structlog
 
+from orchestrator.local.batch.delays import Pace, Profile
 from orchestrator.local.batch.endpoint import BatchEndpoint
+from orchestrator.local.batch.isolation import check_isolation, open_way
 from orchestrator.local.batch.node import NodeProcess
+from orchestrator.local.batch.versions import Casing
 from orchestrator.local.blob.endpoint import BlobEndpoint
+from orchestrator.local.faults.control import Control
+from orchestrator.local.faults.interference import FaultInterference
+from orchestrator.local.faults.lab import FaultLab
+from orchestrator.local.faults.rule import Script
 from orchestrator.local.node_agent import processes
+from orchestrator.local.ports import Ports
 from orchestrator.local.settings import LocalSettings
 from orchestrator.local.state import StateDirectory
+from orchestrator.local.tls.certificates import Certificates, ensure_certificates
 
 _log = structlog.get_logger("orchestrator.local")
 
@@ -35,14 +46,49 @@ class LocalService:
     Args:
         state_dir: where pools, jobs, tasks and blobs are kept and survive; None for a temporary folder
             that is removed at the end.
-        batch_port: 0 for one that the system picks.
+        batch_port: 0 for the one that the state directory's last service had, or one that the system picks.
         blob_port: as well.
+        casing: of the words that the real service and the SDK write differently.
+        tls: speak https, with certificates of an authority of the state directory's own.
+        blob_oauth: let in whoever brings a bearer token for blobs, as user delegation needs it. The blob
+            server checks no token: every program of this machine can then read and write every blob.
+            Needs `tls`.
+        isolate_users: run tasks that are no administrators' as users of their own. Needs root.
+        profile: whose pace it keeps.
+        time_scale: factor of the profile's delays.
+        faults: what goes wrong from the beginning; `service.faults` changes it.
+
+    Raises:
+        ValueError: with `blob_oauth` and without `tls`, or with a negative `time_scale`.
+        FaultScriptError: if `faults` makes no sense.
+        OSError: if the file of `faults` can't be read.
     """
 
-    def __init__(self, *, state_dir: Path | None = None, batch_port: int = 0, blob_port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        state_dir: Path | None = None,
+        batch_port: int = 0,
+        blob_port: int = 0,
+        casing: Casing = Casing.LIVE,
+        tls: bool = False,
+        blob_oauth: bool = False,
+        isolate_users: bool = False,
+        profile: Profile = Profile.INSTANT,
+        time_scale: float = 1.0,
+        faults: Script | Path | None = None,
+    ) -> None:
+        if blob_oauth and not tls:
+            raise ValueError("bearer tokens for blobs need https: no client sends one otherwise")
         self._state_dir = state_dir
         self._batch_port = batch_port
         self._blob_port = blob_port
+        self._casing = casing
+        self._tls = tls
+        self._blob_oauth = blob_oauth
+        self._isolate_users = isolate_users
+        self._pace = Pace(profile.delays, time_scale)
+        self.faults = FaultLab(faults)
         self._settings: LocalSettings | None = None
         self._owner: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -64,9 +110,12 @@ class LocalService:
 
         Raises:
             StateDirectoryInUseError: if another service uses the state directory.
+            StateFileError: if what is kept in it can't be read.
             NodeMissingError: if there is no Node.js for the blob server.
             AzuriteInstallError: if npm can't install the blob server.
             BlobEndpointError: if the blob server does not start.
+            CertificatesMissingError: if there is no package that makes certificates.
+            IsolationError: if tasks can't have users of their own.
             OSError: if a port is taken or a folder can't be made.
             RuntimeError: if it was entered before.
         """
@@ -111,19 +160,39 @@ class LocalService:
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         state = await self._hold_state(stack)
+        if self._isolate_users:
+            await asyncio.to_thread(check_isolation, state.path)
+            await asyncio.to_thread(open_way, state.path, state.batch_data)
+        certificates = await self._certify(state)
+        ports = Ports(batch=self._batch_port, blob=self._blob_port)
+        if self._state_dir is not None:
+            ports = await asyncio.to_thread(Ports.choose, ports, state.path / "ports.json")
         blob = BlobEndpoint(
             account_name=ACCOUNT_NAME,
             account_key=state.keys.storage,
             data_dir=state.blob_data,
-            port=self._blob_port,
+            port=ports.blob,
             pass_fds=(state.lock_descriptor,),
+            tls=certificates,
+            oauth=self._blob_oauth,
         )
         batch = BatchEndpoint(
             account_name=ACCOUNT_NAME,
             account_key=state.keys.batch,
             data_dir=state.batch_data,
-            port=self._batch_port,
-            start_node=NodeProcess.start,
+            port=ports.batch,
+            start_node=partial(
+                NodeProcess.start,
+                isolate_users=self._isolate_users,
+                trust={} if certificates is None else certificates.as_environment(),
+            ),
+            tls=None if certificates is None else await asyncio.to_thread(certificates.server_context),
+            # What is removed at the end need not be written down.
+            state_file=None if self._state_dir is None else state.batch_data / "state.sqlite",
+            casing=self._casing,
+            delays=self._pace,
+            interference=FaultInterference(self.faults),
+            mount=Control(self.faults, self._pace, state.keys.control).mount,
         )
         # Tasks use blobs to the last: the Batch endpoint, pushed later, ends first.
         stack.push_async_callback(blob.close)
@@ -135,14 +204,24 @@ class LocalService:
         except ExceptionGroup as both:
             # The one that failed first; the other was cancelled, or failed as well.
             raise both.exceptions[0] from None
+        if self._state_dir is not None:
+            ports = Ports(batch=urlsplit(batch.url).port or 0, blob=urlsplit(blob.url).port or 0)
+            await asyncio.to_thread(ports.remember, state.path / "ports.json")
         self._settings = LocalSettings(
             account_name=ACCOUNT_NAME,
             batch_endpoint=batch.url,
             batch_key=state.keys.batch,
             blob_endpoint=blob.url,
             storage_connection_string=blob.connection_string,
+            ca_file=None if certificates is None else certificates.authority,
+            control_key=state.keys.control,
         )
         _log.info("local.started", batch=batch.url, blob=blob.url, state=str(state.path))
+
+    async def _certify(self, state: StateDirectory) -> Certificates | None:
+        if not self._tls:
+            return None
+        return await asyncio.to_thread(ensure_certificates, state.tls, account_name=ACCOUNT_NAME)
 
     async def _hold_state(self, stack: contextlib.AsyncExitStack) -> StateDirectory:
         hold = _Hold(self._state_dir)

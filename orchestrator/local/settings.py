@@ -13,6 +13,8 @@ BATCH_ACCOUNT = "AZURE_BATCH_ACCOUNT"
 BATCH_ENDPOINT = "AZURE_BATCH_ENDPOINT"
 BATCH_ACCESS_KEY = "AZURE_BATCH_ACCESS_KEY"
 STORAGE_CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
+CA_FILE = "ORCHESTRATOR_LOCAL_CA_FILE"
+CONTROL_KEY = "ORCHESTRATOR_LOCAL_CONTROL_KEY"
 
 _QUOTES = ("'", '"')
 
@@ -27,6 +29,8 @@ class LocalSettings:
         batch_key: base64, for SharedKey.
         blob_endpoint: URL of the storage account's blobs.
         storage_connection_string: for storage clients; it holds the account's key.
+        ca_file: of the certificate that clients have to trust, where the endpoints speak https.
+        control_key: for the fault lab's control endpoint.
     """
 
     account_name: str
@@ -34,19 +38,26 @@ class LocalSettings:
     batch_key: str = field(repr=False)
     blob_endpoint: str
     storage_connection_string: str = field(repr=False)
+    ca_file: Path | None = None
+    control_key: str = field(default="", repr=False)
 
     def as_environment(self) -> dict[str, str]:
         """Give the settings as the environment variables that Azure clients read.
 
         Returns:
-            `AZURE_BATCH_ACCOUNT`, `AZURE_BATCH_ENDPOINT`, `AZURE_BATCH_ACCESS_KEY` and
-            `AZURE_STORAGE_CONNECTION_STRING`.
+            `AZURE_BATCH_ACCOUNT`, `AZURE_BATCH_ENDPOINT`, `AZURE_BATCH_ACCESS_KEY`,
+            `AZURE_STORAGE_CONNECTION_STRING`, `ORCHESTRATOR_LOCAL_CONTROL_KEY`, and with https
+            `ORCHESTRATOR_LOCAL_CA_FILE`.
         """
+        control = {CONTROL_KEY: self.control_key} if self.control_key else {}
+        trust = {} if self.ca_file is None else {CA_FILE: str(self.ca_file)}
         return {
             BATCH_ACCOUNT: self.account_name,
             BATCH_ENDPOINT: self.batch_endpoint,
             BATCH_ACCESS_KEY: self.batch_key,
             STORAGE_CONNECTION_STRING: self.storage_connection_string,
+            **control,
+            **trust,
         }
 
     @classmethod
@@ -54,7 +65,7 @@ class LocalSettings:
         """Read the settings back from environment variables, or from a file's; see `read_env_file`.
 
         Args:
-            environment: with the four names of `as_environment`.
+            environment: with the names of `as_environment`.
 
         Returns:
             The settings.
@@ -76,6 +87,8 @@ class LocalSettings:
             batch_key=environment[BATCH_ACCESS_KEY],
             blob_endpoint=parts["BlobEndpoint"],
             storage_connection_string=connection_string,
+            ca_file=Path(environment[CA_FILE]) if environment.get(CA_FILE) else None,
+            control_key=environment.get(CONTROL_KEY, ""),
         )
 
     def write_env_file(self, path: Path) -> None:

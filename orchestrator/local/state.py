@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import fcntl
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -18,6 +20,7 @@ import platformdirs
 from orchestrator.local.settings import write_private
 
 _KEY_BYTES = 64
+_KEYS = "keys.json"
 _WAIT_FOR_CHILDREN = 10.0
 _PAUSE = 0.05
 
@@ -32,6 +35,11 @@ class AccountKeys:
 
     batch: str = field(repr=False)
     storage: str = field(repr=False)
+
+    @property
+    def control(self) -> str:
+        """Of the control endpoint: follows from the Batch key, which does not follow from it."""
+        return hmac.new(self.batch.encode(), b"orchestrator local control", hashlib.sha256).hexdigest()
 
 
 def default_state_directory() -> Path:
@@ -75,7 +83,7 @@ class StateDirectory:
             _acquire(lock, path, limit)
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-            return cls(path, lock, _keys(path / "keys.json"))
+            return cls(path, lock, _keys(path / _KEYS))
         except BaseException:
             os.close(lock)
             raise
@@ -95,6 +103,11 @@ class StateDirectory:
     def batch_data(self) -> Path:
         """Where the Batch endpoint keeps its own."""
         return self.path / "batch"
+
+    @property
+    def tls(self) -> Path:
+        """Where the certificates are."""
+        return self.path / "tls"
 
     @property
     def blob_data(self) -> Path:
@@ -132,10 +145,32 @@ def _alive(pid: str) -> bool:
     return True
 
 
-def _keys(path: Path) -> AccountKeys:
+def stored_keys(path: Path) -> AccountKeys | None:
+    """Read the keys of a state directory, whether a service holds it or not; blocks.
+
+    Args:
+        path: of the folder.
+
+    Returns:
+        The keys, None if no service was ever started there.
+
+    Raises:
+        OSError: if they can't be read.
+    """
+    return _read_keys(path / _KEYS)
+
+
+def _read_keys(path: Path) -> AccountKeys | None:
     with contextlib.suppress(FileNotFoundError):
         stored = json.loads(path.read_bytes())
         return AccountKeys(batch=stored["batch"], storage=stored["storage"])
+    return None
+
+
+def _keys(path: Path) -> AccountKeys:
+    stored = _read_keys(path)
+    if stored is not None:
+        return stored
     keys = {name: base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode() for name in ("batch", "storage")}
     write_private(path, json.dumps(keys).encode())
     return AccountKeys(**keys)

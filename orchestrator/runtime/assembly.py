@@ -95,6 +95,7 @@ def assemble(
             publish,
             job_id=plan.job_id,
             pool_id=plan.pool_id,
+            has_release=_has_release(plan),
             policy=plan.spec.cleanup,
             batch=account.batch,
             storage=account.storage,
@@ -113,6 +114,10 @@ def assemble(
     for handler in together:
         bus.subscribe(handler.handle, handler.consumes, policy=Policy.WAIT, name=handler.name)
     return handlers
+
+
+def _has_release(plan: RunPlan) -> bool:
+    return plan.spec.release is not None or bool(plan.spec.rest.get("jobReleaseTask"))
 
 
 def _expectations(plan: RunPlan) -> Expectations:

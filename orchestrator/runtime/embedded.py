@@ -10,19 +10,23 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 import structlog
 
-from orchestrator.accounts.settings import AccountSettings, settings_from_environment
+from orchestrator.accounts.settings import (
+    BATCH_ENDPOINT,
+    AccountSettings,
+    is_loopback,
+    parse_connection_string,
+    settings_from_environment,
+)
 from orchestrator.errors import ConfigError, LocalServiceError
+from orchestrator.limits import Limits
 
 log = structlog.get_logger()
 
-_START_LIMIT = 120.0
-_STOP_LIMIT = 30.0
 _TOLD = 4000
 
 
@@ -30,23 +34,27 @@ def named_service(environ: Mapping[str, str], env_file: Path | None) -> AccountS
     """The running local service that the caller names, None where none is named.
 
     An `env_file` (as `orchestrator local --env-file` writes it) wins over the environment. What the
-    environment names counts only if it is on this machine: the account `local` never touches Azure.
+    environment names counts only if all of it is on this machine, the blobs as well: the account `local`
+    never touches Azure.
 
     Raises:
-        ConfigError: the file can't be read, is incomplete, or names something that is not on loopback.
+        ConfigError: the file can't be read, is incomplete, or names something that is not on loopback; or the
+            environment names a Batch endpoint on loopback, but the rest can't be right.
     """
     if env_file is not None:
         settings = settings_from_environment(_read_env_file(env_file))
-        if not _on_loopback(settings.batch_endpoint):
+        for elsewhere in _elsewhere(settings):
             raise ConfigError(
-                f"names {settings.batch_endpoint}, which is not on this machine; "
+                f"names {elsewhere}, which is not on this machine; "
                 "use --account azure for an account in Azure",
                 where=str(env_file),
             )
         return settings
-    if _on_loopback(environ.get("AZURE_BATCH_ENDPOINT", "")):
-        return settings_from_environment(environ)
-    return None
+    # Looked at first and alone, since the settings of an account in Azure are nobody's mistake here.
+    if not _names_loopback(environ.get(BATCH_ENDPOINT, "").strip()):
+        return None
+    settings = settings_from_environment(environ)
+    return None if _elsewhere(settings) else settings
 
 
 class EmbeddedService:
@@ -57,10 +65,12 @@ class EmbeddedService:
 
     Args:
         state_dir: of the service; a temporary folder by default, which is deleted at the end.
+        limits: for `service_start_timeout` and `service_stop_timeout`.
     """
 
-    def __init__(self, state_dir: Path | None = None) -> None:
+    def __init__(self, state_dir: Path | None, *, limits: Limits) -> None:
         self._state_dir = state_dir
+        self._limits = limits
         self._folder: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
 
@@ -93,11 +103,12 @@ class EmbeddedService:
                 env=_child_environment(os.environ),
             )
         try:
-            with anyio.fail_after(_START_LIMIT):
+            with anyio.fail_after(self._limits.service_start_timeout):
                 await self._wait_until_ready(log_file)
         except TimeoutError:
             await self.stop()
-            raise LocalServiceError(f"the local service did not answer in {_START_LIMIT:.0f} s") from None
+            limit = self._limits.service_start_timeout
+            raise LocalServiceError(f"the local service did not answer in {limit:g} s") from None
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.stop()
@@ -112,7 +123,7 @@ class EmbeddedService:
         if process is not None and process.returncode is None:
             if process.stdin is not None:
                 process.stdin.close()
-            with anyio.move_on_after(_STOP_LIMIT) as limit:
+            with anyio.move_on_after(self._limits.service_stop_timeout) as limit:
                 await process.wait()
             if limit.cancelled_caught:
                 log.warning("local_service.killed", pid=process.pid)
@@ -154,6 +165,17 @@ def _read_env_file(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-def _on_loopback(endpoint: str) -> bool:
-    host = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.") or host.endswith(".localhost")
+def _names_loopback(endpoint: str) -> bool:
+    try:
+        return is_loopback(endpoint if "://" in endpoint else f"https://{endpoint}")
+    except ValueError:
+        return False  # no address at all
+
+
+def _elsewhere(settings: AccountSettings) -> tuple[str, ...]:
+    """Those addresses of an account that are not on this machine."""
+    if settings.storage_connection_string is not None:
+        blobs = parse_connection_string(settings.storage_connection_string.reveal()).blob_endpoint
+    else:
+        blobs = settings.storage_blob_endpoint or ""
+    return tuple(address for address in (settings.batch_endpoint, blobs) if not is_loopback(address))

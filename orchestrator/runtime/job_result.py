@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from orchestrator.errors import error_text
 from orchestrator.events import CleanupCompleted, JobSettled, utc_now
 from orchestrator.handlers import CollectHandler
 from orchestrator.results import JobResult
@@ -34,11 +35,14 @@ def job_result(
         owed: what the ledger still has, as `kind id`: what is left if clean-up did not end.
         error: what ended the run early.
     """
+    outcome = settlement.outcome if settlement else RunOutcome.ERROR
+    if error is not None and outcome is RunOutcome.SUCCEEDED:
+        outcome = RunOutcome.ERROR  # the tasks went well, what came after them did not
     return JobResult(
         run_id=plan.run_id,
         job_id=plan.job_id,
         pool_id=plan.pool_id,
-        outcome=settlement.outcome if settlement else RunOutcome.ERROR,
+        outcome=outcome,
         started_at=started_at,
         ended_at=utc_now(),
         download_dir=plan.download_dir,
@@ -51,5 +55,5 @@ def job_result(
         missing_outputs=collected.missing_outputs,
         leftovers=cleanup.leftovers if cleanup else owed,
         kept=cleanup.kept if cleanup else (),
-        error=str(error) if error is not None else None,
+        error=error_text(error) if error is not None else None,
     )

@@ -16,6 +16,7 @@ def log_quietly_by_default() -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            # Python's plain traceback; structlog's own shows local variables, among them secrets.
             structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(key_order=["event"]),
         ],

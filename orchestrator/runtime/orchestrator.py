@@ -58,6 +58,7 @@ class Orchestrator:
         self._journal: Journal | None = None
         self._listeners: list[Listener] = []
         self._runs: list[Run] = []
+        self._leaving = True
 
     @classmethod
     def local(
@@ -65,7 +66,7 @@ class Orchestrator:
         *,
         state_dir: Path | None = None,
         env_file: Path | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         journal_dir: Path | None = None,
         ask: Ask | None = None,
@@ -78,7 +79,8 @@ class Orchestrator:
         Args:
             state_dir: of a service that is started; a temporary folder by default.
             env_file: written by `orchestrator local --env-file`.
-            environ: where a running service and the job files' secrets are looked up.
+            environ: where a running service and the job files' secrets are looked up; this process's
+                environment by default.
             limits: concurrency, intervals, sizes.
             journal_dir: where the journal is kept; the user's state folder by default.
             ask: answers the clean-up policy `ask`, given the kind and the id.
@@ -86,10 +88,11 @@ class Orchestrator:
         Raises:
             ConfigError: `env_file` can't be read or names a service that is not on this machine.
         """
+        environ = os.environ if environ is None else environ
         settings = named_service(environ, env_file)
         return cls(
             settings=settings,
-            embedded=EmbeddedService(state_dir) if settings is None else None,
+            embedded=EmbeddedService(state_dir, limits=limits) if settings is None else None,
             environ=environ,
             limits=limits,
             journal_dir=journal_dir,
@@ -99,7 +102,7 @@ class Orchestrator:
     @classmethod
     def from_env(
         cls,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         *,
         config: Path | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -110,7 +113,7 @@ class Orchestrator:
 
         Args:
             environ: `AZURE_BATCH_ACCOUNT`, `AZURE_BATCH_ENDPOINT`, and keys, or a credential for
-                `DefaultAzureCredential`.
+                `DefaultAzureCredential`; this process's environment by default.
             config: a TOML file with an `[account]` table; the environment wins over it.
             limits: concurrency, intervals, sizes.
             journal_dir: where the journal is kept; the user's state folder by default.
@@ -119,6 +122,7 @@ class Orchestrator:
         Raises:
             ConfigError: a setting is missing or can't be right; the message names it.
         """
+        environ = os.environ if environ is None else environ
         return cls(
             settings=settings_from_environment(environ, config=config),
             embedded=None,
@@ -149,30 +153,27 @@ class Orchestrator:
         log_quietly_by_default()
         await self._owner.open()
         try:
-            self._journal = await Journal.open(self._journal_dir / "journal.sqlite")
+            self._journal = await Journal.open(self._journal_dir / "journal.sqlite", limits=self._limits)
             self._account = Account(await self._connect(), self._limits)
             await self._account.open()
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._release()
+            await self._owner.finish(self._release)
             raise
+        self._leaving = False
         return self
 
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         try:
             if error is not None:
                 self._cancel_all("the program left the orchestrator by an exception")
-            for run in list(self._runs):
-                await run.ended()
+            await self._wait_for_runs()
         except BaseException:
             self._cancel_all("the program was cancelled")
-            with anyio.move_on_after(self._limits.cleanup_timeout, shield=True):
-                for run in list(self._runs):
-                    await run.ended()
+            await self._owner.finish(self._wait_for_clean_up)
             raise
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._release()
+            self._leaving = True
+            await self._owner.finish(self._release)
 
     async def submit(self, spec: JobSpec) -> JobRun:
         """Check a job against the files here, and start its run.
@@ -187,9 +188,12 @@ class Orchestrator:
             SpecError: the job can't be right; nothing was created.
             NotOpenError: the orchestrator is not open.
         """
-        if self._account is None or self._journal is None:
+        if self._leaving:
             raise NotOpenError
         plan = await anyio.to_thread.run_sync(lambda: plan_run(spec, new_run_id(), environ=self._environ))
+        # Looked at after the wait: a run that begins now is one that leaving waits for.
+        if self._leaving or self._account is None or self._journal is None:
+            raise NotOpenError
         run = Run(
             plan=plan,
             account=self._account,
@@ -205,6 +209,19 @@ class Orchestrator:
         self._owner.start(run.drive, f"run {plan.run_id}")
         return JobRun(run)
 
+    async def _wait_for_runs(self) -> None:
+        """Wait until no run is left, those included that a handler submits meanwhile."""
+        while under_way := [run for run in self._runs if not run.finished]:
+            for run in under_way:
+                await run.ended()
+        self._leaving = True  # in one step with having seen that none is left
+
+    async def _wait_for_clean_up(self) -> None:
+        self._leaving = True
+        grace = self._limits.cleanup_timeout + 2 * self._limits.close_grace
+        with anyio.move_on_after(grace):
+            await self._wait_for_runs()
+
     async def _connect(self) -> AccountSettings:
         if self._settings is not None:
             return self._settings
@@ -218,12 +235,14 @@ class Orchestrator:
 
     async def _release(self) -> None:
         """Close everything in the order in which it depends on each other; each whatever the others do."""
-        await self._owner.close()
         account, self._account = self._account, None
         journal, self._journal = self._journal, None
         try:
-            if account is not None:
-                await account.close()
+            try:
+                await self._owner.close()
+            finally:
+                if account is not None:
+                    await account.close()
         finally:
             try:
                 if self._embedded is not None:

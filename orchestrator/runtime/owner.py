@@ -46,12 +46,39 @@ class Owner:
         async def guarded() -> None:
             try:
                 await work()
-            except Exception:
-                # The border between tasks: one must not take the others down with it. What a run has to
-                # report it reports itself; whatever arrives here is a defect and must be seen.
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                # The border between tasks: one must not take the others down with it, whatever it raises.
+                # What a run has to report it reports itself; what arrives here is a defect and must be seen.
                 log.exception("owner.task_failed", task=name)
 
         self._group.start_soon(guarded, name=name)
+
+    @staticmethod
+    async def finish(work: Callable[[], Awaitable[None]]) -> None:
+        """Carry something out to its end, however often the caller is cancelled meanwhile.
+
+        Not by a shield: the second native cancellation pierces anyio's, and asyncio's fails under an anyio
+        deadline. The work has to have limits of its own.
+
+        Raises:
+            CancelledError: the caller was cancelled; only after the end.
+        """
+
+        async def run() -> None:
+            await work()
+
+        task = asyncio.create_task(run(), name="orchestrator.finish")
+        cancelled: asyncio.CancelledError | None = None
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        task.result()
+        if cancelled is not None:
+            raise cancelled
 
     async def close(self) -> None:
         """Cancel what still runs and end the owner's task."""
@@ -64,9 +91,12 @@ class Owner:
         self._task = None
 
     async def _own(self, ready: asyncio.Event) -> None:
-        async with anyio.create_task_group() as group:
-            self._group = group
-            ready.set()
-            await self._closing.wait()
+        try:
+            async with anyio.create_task_group() as group:
+                self._group = group
+                ready.set()
+                await self._closing.wait()
+                self._group = None
+                group.cancel_scope.cancel()
+        finally:
             self._group = None
-            group.cancel_scope.cancel()

@@ -27,7 +27,7 @@ from orchestrator.stages.job import create_job, refuse_existing_job
 from orchestrator.stages.ledger import Ledger
 from orchestrator.stages.node_commands import INCOMING, install_script
 from orchestrator.stages.package import pack_application
-from orchestrator.stages.pool import ApplicationBy, PoolStage, ReadyPool
+from orchestrator.stages.pool import ApplicationBy, PoolStage, ReadyPool, still_there
 from orchestrator.stages.staging import Arrival, Staging, StagingPlaces, application_blobs
 from orchestrator.stages.submit import TaskBody
 from orchestrator.stages.task_bodies import TaskBodies, remote_files, resolve_all
@@ -64,6 +64,7 @@ class RunPreparation:
         self._publish = publish
         self._limits = limits
         self._environ = environ
+        self._job_created = 0.0
         self._places: StagingPlaces | None = None
         self._staging: Staging | None = None
         self._job_files: dict[int, str] = {}
@@ -73,6 +74,8 @@ class RunPreparation:
         self._wall_clock = plan.spec.max_wall_clock_time or Duration.of(
             plan.spec.timeout.seconds + _EXTRA_WALL_CLOCK
         )
+        # The job is there before the last file is up, and its clock runs: see `last_change`.
+        self._longest = Duration.of(self._wall_clock.seconds + limits.staging_time)
 
     async def stage(self) -> None:
         """Bring what pool and job need: the containers, the application, the files of the job's own tasks.
@@ -132,7 +135,7 @@ class RunPreparation:
         """Make sure of the pool, and create the job on it.
 
         Raises:
-            OrchestratorError: the pool does not fit, or the account refuses.
+            OrchestratorError: the pool does not fit or goes away meanwhile, or the account refuses.
         """
         application = self._known.application
         pool = await PoolStage(
@@ -156,13 +159,34 @@ class RunPreparation:
             ledger=self._ledger,
             publish=self._publish,
         )
+        self._job_created = anyio.current_time()
+        await still_there(pool_id=pool.pool_id, batch=self._account.batch)
+        if self._staging is not None and pool.application_by is ApplicationBy.PREPARATION_TASK:
+            await self._staging.bring_application()  # as above: only now the job names its container
 
-    def task_bodies(self) -> AsyncIterator[TaskBody]:
-        """The tasks, ready to be sent."""
+    def last_change(self) -> dict[str, Any]:
+        """The change of the job that is due once its last task was added.
+
+        It may end by itself from now on; set earlier, a job whose first tasks end quickly would end before
+        the others are added. And the time that staging was given is taken back, so that the job's limit
+        counts from now. The service replaces `constraints` whole, so all of it is given.
+        """
+        change: dict[str, Any] = {"onAllTasksComplete": "terminatejob"}
+        if "constraints" not in self._plan.spec.rest:
+            staged_for = anyio.current_time() - self._job_created
+            change["constraints"] = {
+                "maxWallClockTime": Duration.of(round(staged_for + self._wall_clock.seconds)).iso,
+                "maxTaskRetryCount": self._plan.spec.max_task_retry_count,
+            }
+        return change
+
+    def task_bodies(self) -> AsyncIterator[TaskBody | None]:
+        """The tasks, ready to be sent; None before one that has to be waited for."""
         bodies = TaskBodies(
             plan=self._plan,
             places=self._known,
             blob=self._blob,
+            ready=lambda index: index in self._job_files or self._arrivals.has(index),
             storage=self._account.storage,
             resolve=self._resolve,
             until=self._horizon(),
@@ -191,7 +215,7 @@ class RunPreparation:
 
     def _horizon(self) -> datetime:
         """When addresses may stop working: the job can't outlive its wall clock; then clean-up follows."""
-        return utc_now() + timedelta(seconds=self._wall_clock.seconds + self._limits.sas_margin)
+        return utc_now() + timedelta(seconds=self._longest.seconds + self._limits.sas_margin)
 
     async def _application_files(self, until: datetime, *, for_start_task: bool) -> list[dict[str, Any]]:
         application = self._known.application
@@ -234,7 +258,7 @@ class RunPreparation:
             job_id=self._plan.job_id,
             pool_id=pool.pool_id,
             priority=spec.priority,
-            max_wall_clock_time=self._wall_clock,
+            max_wall_clock_time=self._longest,
             max_task_retry_count=spec.max_task_retry_count,
             environment=resolve_all(spec.environment, self._resolve),
             preparation=await self._preparation(pool),

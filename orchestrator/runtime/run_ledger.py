@@ -16,14 +16,21 @@ class RunLedger:
     def __init__(self, journal: Journal, run_id: str) -> None:
         self._journal = journal
         self._run_id = run_id
+        self._here: dict[tuple[str, str], None] = {}
 
     async def owe(self, kind: str, resource_id: str) -> None:
         """Write down that the thing may exist from now on."""
+        self._here[kind, resource_id] = None
         await self._journal.owe(self._run_id, kind, resource_id)
 
     async def settle(self, kind: str, resource_id: str) -> None:
         """Strike it out."""
         await self._journal.settle(self._run_id, kind, resource_id)
+        self._here.pop((kind, resource_id), None)
+
+    def remembered(self) -> tuple[str, ...]:
+        """What this program knows to be owed, as `kind id`, for when the journal can't be read."""
+        return tuple(f"{kind} {resource_id}" for kind, resource_id in self._here)
 
     async def owed(self) -> tuple[tuple[str, str], ...]:
         """What is still owed: (kind, id), in the order in which it was created."""

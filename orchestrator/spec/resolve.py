@@ -27,9 +27,11 @@ def resolve(
         The value, wrapped so that it shows itself nowhere.
 
     Raises:
-        SpecError: the reference has no valid form, or what it names is not there; the value is never told.
+        SpecError: the reference has no valid form, what it names is not there, or it is no text that could be
+            sent; the value is never told.
     """
     if isinstance(value, str):
+        _check_text(value, "the value", where)
         return SecretText(value)
     problem = reference_problem(value)
     if problem:
@@ -40,6 +42,7 @@ def resolve(
         if not found:
             state = "is not set" if found is None else "is empty"
             raise SpecError(f"the environment variable {name} {state}", where=where)
+        _check_text(found, f"the environment variable {name}", where)
         return SecretText(found)
     return SecretText(_read(Path(base_dir) / name, where))
 
@@ -51,6 +54,15 @@ def reference_problem(reference: SecretReference) -> str | None:
         return None
     # Not shown: who writes the value where its reference belongs must not find it in a log.
     return "a secret is given as env:NAME or file:PATH"
+
+
+def _check_text(value: str, what: str, where: str) -> None:
+    # Python keeps bytes that it can't decode as lone surrogates, which nothing can be made of later.
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # Without the cause, whose object is the value.
+        raise SpecError(f"{what} is not UTF-8", where=where) from None
 
 
 def _read(path: Path, where: str) -> str:

@@ -22,6 +22,16 @@ class Arrivals:
         self._receive = receive
         self._blobs: dict[int, str] = {}
 
+    def has(self, index: int) -> bool:
+        """Whether an input is there, so that `blob` gives it without waiting."""
+        while index not in self._blobs:
+            try:
+                arrived, blob = self._receive.receive_nowait()
+            except (anyio.WouldBlock, anyio.EndOfStream):
+                return False
+            self._blobs[arrived] = blob
+        return True
+
     async def blob(self, index: int) -> str:
         """The blob of an input, once it is there.
 

@@ -20,7 +20,8 @@ def choose_image(
     """The newest verified image of a family, with the node agent that the service verified for it.
 
     As the tutorial does: publisher and offer are equal (without regard to case) and the sku starts with the
-    one asked for. Images whose support has ended are passed over.
+    one asked for. An image of just that sku comes before the newer ones of the family, which may be another
+    thing altogether (`server` and `server-arm64`). Images whose support has ended are passed over.
 
     Args:
         images: what the service supports (REST: Account - List Supported Images).
@@ -47,7 +48,14 @@ def choose_image(
     living = [image for image in usable if image.end_of_life is None or image.end_of_life > now]
     if not living:
         raise PoolError(f"the support of image {name} has ended; choose a newer one", pool_id=pool_id)
-    return max(living, key=lambda image: (_natural(image.sku), _natural(image.node_agent_sku_id)))
+    return max(
+        living,
+        key=lambda image: (
+            _same(image.sku, wanted.sku),
+            _natural(image.sku),
+            _natural(image.node_agent_sku_id),
+        ),
+    )
 
 
 def misfits(body: Mapping[str, Any], wanted: PoolSpec) -> tuple[str, ...]:

@@ -21,22 +21,28 @@ async def refuse_existing_job(*, job_id: str, batch: BatchAccount, limits: Limit
     A job that is being deleted is waited for.
 
     Raises:
-        ConflictError: there is one.
-        TimeoutError: it was being deleted and did not go away in `limits.deletion_timeout`.
+        ConflictError: there is one, or it was being deleted and did not go away in
+            `limits.deletion_timeout`.
     """
-    with anyio.fail_after(limits.deletion_timeout):
+    with anyio.move_on_after(limits.deletion_timeout):
         while True:
             try:
                 found = await batch.get_job(job_id)
             except NotFoundError:
                 return
             if found.state is not JobState.DELETING:
-                raise existing_job(job_id, found.state)
+                raise _existing_job(job_id, found.state)
             await anyio.sleep(limits.deletion_poll_interval)
+    raise ConflictError(
+        f"job {job_id} is being deleted and still there after {limits.deletion_timeout:g} s; wait until it "
+        "is gone, or put {run} in the job's id",
+        operation=f"create job {job_id}",
+        status=409,
+        code="JobBeingDeleted",
+    )
 
 
-def existing_job(job_id: str, state: JobState) -> ConflictError:
-    """The error for a job that stands in the way."""
+def _existing_job(job_id: str, state: JobState) -> ConflictError:
     return ConflictError(
         f"job {job_id} exists and is {state}; delete it, or put {{run}} in the job's id",
         operation=f"create job {job_id}",
@@ -69,7 +75,10 @@ async def create_job(
     job_id = str(body["id"])
     await ledger.owe(ResourceKind.JOB, job_id)
     try:
-        creation = await batch.create_job(body)
+        # A request that is cancelled may still be carried out, after clean-up has found nothing: its outcome
+        # must be known before the cancellation goes on. `Limits.operation_timeout` bounds it.
+        with anyio.CancelScope(shield=True):
+            creation = await batch.create_job(body)
     except ConflictError:
         # It is not of our making: clean-up must not touch it.
         await ledger.settle(ResourceKind.JOB, job_id)
@@ -78,5 +87,5 @@ async def create_job(
         found = await batch.get_job(job_id)
         if dict(found.metadata).get(RUN_KEY) != run_id:
             await ledger.settle(ResourceKind.JOB, job_id)
-            raise existing_job(job_id, found.state)
+            raise _existing_job(job_id, found.state)
     await publish(JobCreated(run_id=run_id, job_id=job_id, pool_id=str(body["poolInfo"]["poolId"])))

@@ -1,4 +1,4 @@
-"""How many requests may be in flight: grows by one, shrinks by half, and follows the answers' delay."""
+"""How many requests may be in flight: doubles at first, grows by one later, shrinks by half."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _FORGET = 0.01
 class Pace:
     """Decides, from what the answers tell, how many requests should be in flight: pure.
 
-    An answer in good time adds one for each full round of requests. An answer that was put off (429, 503)
-    halves the number, once for all the requests that were in flight when it was halved: they tell of the
-    same crowd. An answer that takes three times as long as the quickest lately means that requests
-    queue up somewhere, where more of them only wait longer.
+    At first each answer in good time adds one, which doubles the number each round; from the first sign that
+    it is enough, a full round of them adds one. An answer that was put off (429, 503) halves the number, once
+    for all the requests that were in flight when it was halved: they tell of the same crowd. An answer that
+    takes three times as long as the quickest lately means that requests queue up somewhere, where more of
+    them only wait longer.
 
     Args:
         most: never more than this at once.
@@ -31,6 +32,7 @@ class Pace:
         self._quickest: float | None = None
         self._sent = 0
         self._answered_since = 0
+        self._starting = True
 
     @property
     def limit(self) -> int:
@@ -61,9 +63,11 @@ class Pace:
         if delay > _SLOW * self._quickest and self._limit > _START:
             self._slow_down(number, _EASE)
         else:
-            self._limit = min(self._limit + 1 / self._limit, float(self._most))
+            more = 1.0 if self._starting else 1 / self._limit
+            self._limit = min(self._limit + more, float(self._most))
 
     def _slow_down(self, number: int, factor: float) -> None:
+        self._starting = False
         if number <= self._answered_since:
             return
         self._limit = max(1.0, self._limit * factor)

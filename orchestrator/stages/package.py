@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,8 @@ import runpy
 
 runpy.run_module("{name}", run_name="__main__", alter_sys=True)
 '''
+_KEPT = 64 * 1024
+"""Up to this size an input's content is kept from its hashing to its upload: reading it again costs more."""
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -88,13 +91,21 @@ async def pack_application(
     return await anyio.to_thread.run_sync(_pack_all, listed, starting)
 
 
-async def digest_file(path: Path) -> FileDigest:
+async def digest_file(path: Path) -> tuple[FileDigest, bytes | None]:
     """Read a file once, in a thread, for its size, MD5 and SHA-256.
+
+    Returns:
+        The digest, and the content of a small file.
 
     Raises:
         StagingError: the file can't be read.
     """
-    return await anyio.to_thread.run_sync(_digest_path, path)
+    stop = threading.Event()
+    try:
+        return await anyio.to_thread.run_sync(_digest_path, path, stop, abandon_on_cancel=True)
+    except BaseException:
+        stop.set()  # nobody waits any more: the thread must not read on to the end of a large file
+        raise
 
 
 def _pack_all(
@@ -108,7 +119,7 @@ def _pack_all(
         packed[False, file.name] = file
     for path, file_path, file_mode in start_files:
         packed[True, file_path] = PackedFile(
-            name=file_path, digest=_digest_path(path), path=path, for_start_task=True, file_mode=file_mode
+            name=file_path, digest=_digest_path(path)[0], path=path, for_start_task=True, file_mode=file_mode
         )
     files = tuple(packed[key] for key in sorted(packed))
     whole = hashlib.sha256()
@@ -119,7 +130,7 @@ def _pack_all(
 
 
 def _pack_file(path: Path) -> PackedFile:
-    return PackedFile(name=path.name, digest=_digest_path(path), path=path)
+    return PackedFile(name=path.name, digest=_digest_path(path)[0], path=path)
 
 
 def _pack_folder(folder: Path) -> PackedFile:
@@ -149,16 +160,19 @@ def _pack_folder(folder: Path) -> PackedFile:
     return PackedFile(name=f"{name}.pyz", digest=digest, content=content)
 
 
-def _digest_path(path: Path) -> FileDigest:
+def _digest_path(path: Path, stop: threading.Event | None = None) -> tuple[FileDigest, bytes | None]:
     md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
     size = 0
+    last = b""
     try:
         with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
+            while (stop is None or not stop.is_set()) and (chunk := file.read(1 << 20)):
                 md5.update(chunk)
                 sha256.update(chunk)
                 size += len(chunk)
+                last = chunk
     except OSError as error:
         raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
-    return FileDigest(size=size, md5=md5.digest(), sha256=sha256.hexdigest())
+    content = last if len(last) == size <= _KEPT else None
+    return FileDigest(size=size, md5=md5.digest(), sha256=sha256.hexdigest()), content

@@ -37,7 +37,6 @@ class ReadyPool(msgspec.Struct, frozen=True, kw_only=True):
     """The pool as the job will use it."""
 
     pool_id: str
-    created: bool
     application_by: ApplicationBy
 
 
@@ -90,7 +89,8 @@ class PoolStage:
             The pool, and who brings the application.
 
         Raises:
-            PoolError: it does not fit, has to exist and does not, or no image fits.
+            PoolError: it does not fit, has to exist and does not, is being deleted for too long, or no image
+                fits.
             ServiceError, UnreachableError: the service refused or did not answer.
         """
         existing = await self._find()
@@ -124,13 +124,12 @@ class PoolStage:
         carries = self._application is not None
         return ReadyPool(
             pool_id=self._plan.pool_id,
-            created=True,
             application_by=ApplicationBy.START_TASK if carries else ApplicationBy.NOBODY,
         )
 
     async def _find(self) -> PoolSnapshot | None:
         """The pool, once it is not on its way out any more."""
-        with anyio.fail_after(self._limits.deletion_timeout):
+        with anyio.move_on_after(self._limits.deletion_timeout):
             while True:
                 try:
                     found = await self._batch.get_pool(self._plan.pool_id)
@@ -139,6 +138,11 @@ class PoolStage:
                 if found.state is not PoolState.DELETING:
                     return found
                 await anyio.sleep(self._limits.deletion_poll_interval)
+        raise PoolError(
+            f"is being deleted and still there after {self._limits.deletion_timeout:g} s; wait until it is "
+            "gone, or take another id",
+            pool_id=self._plan.pool_id,
+        )
 
     async def _create(self, image: SupportedImage) -> PoolSnapshot | None:
         """Create the pool; returns the one that somebody else created meanwhile, None if it is ours."""
@@ -154,7 +158,11 @@ class PoolStage:
         )
         await self._ledger.owe(ResourceKind.POOL, self._plan.pool_id)
         try:
-            if await self._batch.create_pool(body) is Creation.CREATED:
+            # A request that is cancelled may still be carried out, after clean-up has found nothing: its
+            # outcome must be known before the cancellation goes on. `Limits.operation_timeout` bounds it.
+            with anyio.CancelScope(shield=True):
+                creation = await self._batch.create_pool(body)
+            if creation is Creation.CREATED:
                 return None
         except ConflictError as error:
             if error.code != "PoolExists":
@@ -200,7 +208,7 @@ class PoolStage:
                 differences=_differences(found, self._spec),
             )
         )
-        return ReadyPool(pool_id=found.id, created=False, application_by=by)
+        return ReadyPool(pool_id=found.id, application_by=by)
 
     async def _renew(self, found: PoolSnapshot) -> None:
         """Sign the start task's files anew, so that nodes that join or reboot later still get them."""
@@ -218,6 +226,32 @@ class PoolStage:
                 files.append(file)
         if files:
             await self._batch.patch_pool(found.id, {"startTask": {**start_task, "resourceFiles": files}})
+
+
+async def still_there(*, pool_id: str, batch: BatchAccount) -> None:
+    """Make sure that the pool did not go away before the job was on it: tasks would wait for it for ever.
+
+    Asked once the job is created. From then on the clean-up of the run that created the pool sees the job and
+    leaves the pool; what it had decided before shows here, but for the moment between its look at the jobs
+    and its request.
+
+    Args:
+        pool_id: of the pool that the job was put on.
+        batch: where it is.
+
+    Raises:
+        PoolError: it is gone, or is being deleted.
+        ServiceError, UnreachableError: the service refused or did not answer.
+    """
+    try:
+        found = await batch.get_pool(pool_id)
+    except NotFoundError:
+        state = "is gone"
+    else:
+        if found.state is not PoolState.DELETING:
+            return
+        state = "is being deleted"
+    raise PoolError(f"{state}: somebody deleted it while the job was created; run it again", pool_id=pool_id)
 
 
 def _wanted_image(spec: PoolSpec, pool_id: str) -> ImageSpec:

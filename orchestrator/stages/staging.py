@@ -170,16 +170,17 @@ class Staging:
 
     async def _bring(self, upload: _Upload) -> str:
         started = utc_now()
-        packed = upload.packed
-        digest = packed.digest if packed else await digest_file(_path(upload))
+        packed, content = upload.packed, None
         if packed is not None:
+            digest = packed.digest
             blob = _blob_name(upload.index, digest)
             there = await self._storage.blob(upload.container, blob)
             reused = there is not None and there.size == digest.size
         else:
+            digest, content = await digest_file(_path(upload))
             blob, reused = await self._same_content(upload.index, digest)
         if not reused:
-            await self._upload(upload, blob, digest)
+            await self._upload(upload, blob, digest, content)
             self._size += digest.size
         await self._publish(self._staged(upload, blob, digest, started, reused=reused))
         return blob
@@ -193,14 +194,16 @@ class Staging:
             await waiting.wait()
         return _blob_name(first, digest), first != index
 
-    async def _upload(self, upload: _Upload, blob: str, digest: FileDigest) -> None:
+    async def _upload(self, upload: _Upload, blob: str, digest: FileDigest, content: bytes | None) -> None:
         packed = upload.packed
         path = packed.path if packed else upload.path
+        if packed is not None and path is None:
+            content = packed.content
         try:
-            if path is not None:
+            if content is not None:
+                await self._storage.upload_bytes(upload.container, blob, content, md5=digest.md5)
+            elif path is not None:
                 await self._storage.upload_file(upload.container, blob, path, md5=digest.md5)
-            elif packed is not None:
-                await self._storage.upload_bytes(upload.container, blob, packed.content, md5=digest.md5)
         except OSError as error:
             raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
         if packed is None:

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterable
 
 import anyio
 import msgspec
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from orchestrator.accounts.batch import AddOutcome, AddStatus, BatchAccount
 from orchestrator.accounts.retry import Tries
+from orchestrator.errors import NotFoundError, ServiceError, UnreachableError
 from orchestrator.events import Publish, SubmissionCompleted, TasksRejected, TasksSubmitted
 from orchestrator.limits import Limits
 from orchestrator.stages.pace import Gate, Pace
@@ -23,13 +25,6 @@ class TaskBody(msgspec.Struct, frozen=True):
 
     task_id: str
     body: bytes
-
-
-class Submission(msgspec.Struct, kw_only=True):
-    """The counts of a submission."""
-
-    accepted: int = 0
-    rejected: int = 0
 
 
 class ChunkPacker:
@@ -66,94 +61,129 @@ class ChunkPacker:
         return chunk
 
 
-async def submit_tasks(
-    *,
-    run_id: str,
-    job_id: str,
-    tasks: AsyncIterator[TaskBody],
-    batch: BatchAccount,
-    publish: Publish,
-    limits: Limits,
-) -> Submission:
-    """Add every task to the job, as many requests at once as the service takes well.
+class TaskSubmission:
+    """Adds every task to the job, as many requests at once as the service takes well.
 
     Args:
         run_id: of the run.
         job_id: of the job, which this run created.
-        tasks: ready to be sent, in order.
+        tasks: ready to be sent, in order; a None among them says that the next one has to be waited for.
         batch: where.
         publish: told of each request's tasks.
         limits: sizes, and `submissions`: the most requests at once.
-
-    Returns:
-        The counts; accepted and rejected tasks together are all tasks.
-
-    Raises:
-        ServiceError, UnreachableError: a whole request was refused, or got no answer in all its tries.
     """
-    counts = Submission()
-    gate = Gate(Pace(limits.submissions))
-    send, receive = anyio.create_memory_object_stream[list[TaskBody]](limits.submissions)
 
-    async def produce() -> None:
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        job_id: str,
+        tasks: AsyncIterator[TaskBody | None],
+        batch: BatchAccount,
+        publish: Publish,
+        limits: Limits,
+    ) -> None:
+        self._run_id = run_id
+        self._job_id = job_id
+        self._tasks = tasks
+        self._batch = batch
+        self._publish = publish
+        self._limits = limits
+        self._gate = Gate(Pace(limits.submissions))
+        self.accepted = 0
+        self.rejected = 0
+
+    async def run(self) -> None:
+        """Add them all; accepted and rejected tasks together are all tasks then.
+
+        Raises:
+            ServiceError, UnreachableError: a whole request was refused, or got no answer in all its tries.
+        """
+        limits = self._limits
+        send, receive = anyio.create_memory_object_stream[list[TaskBody]](limits.submissions)
+        producers = iter([send])  # one of the workers makes the requests, the others send them
+
+        async def work() -> None:
+            producer = next(producers, None)
+            await (self._produce(producer) if producer is not None else self._consume(receive))
+
+        try:
+            await run_workers(limits.submissions + 1, work)
+        finally:
+            receive.close()
+        await self._publish(
+            SubmissionCompleted(
+                run_id=self._run_id, job_id=self._job_id, accepted=self.accepted, rejected=self.rejected
+            )
+        )
+
+    async def _produce(self, send: MemoryObjectSendStream[list[TaskBody]]) -> None:
+        limits = self._limits
         packer = ChunkPacker(tasks_per_request=limits.tasks_per_request, request_bytes=limits.request_bytes)
+        flushed = -math.inf
         async with send:
-            async for task in tasks:
-                if not packer.fits(task):
+            async for task in self._tasks:
+                if task is None:
+                    # What is ready must not wait for what is not; but a request for each task that comes
+                    # one by one would be dear.
+                    if anyio.current_time() - flushed >= limits.poll_floor and (chunk := packer.flush()):
+                        flushed = anyio.current_time()
+                        await send.send(chunk)
+                elif not packer.fits(task):
                     reason = f"{len(task.body)} bytes; a request takes {limits.request_bytes}"
-                    await _reject(((task.task_id, "RequestBodyTooLarge", reason),))
+                    await self._reject(((task.task_id, "RequestBodyTooLarge", reason),))
                 elif chunk := packer.add(task):
                     await send.send(chunk)
             if chunk := packer.flush():
                 await send.send(chunk)
 
-    async def consume() -> None:
+    async def _consume(self, receive: MemoryObjectReceiveStream[list[TaskBody]]) -> None:
         async with receive.clone() as chunks:
             async for chunk in chunks:
-                await _submit_chunk(chunk)
+                await self._submit(chunk)
 
-    async def _reject(rejections: tuple[tuple[str, str, str], ...]) -> None:
-        counts.rejected += len(rejections)
-        await publish(TasksRejected(run_id=run_id, job_id=job_id, rejections=rejections))
-
-    async def _request(chunk: list[TaskBody]) -> tuple[AddOutcome, ...]:
-        async with gate.request() as number:
-            tries, began = Tries(), anyio.current_time()
-            outcomes = await batch.add_tasks(job_id, [task.body for task in chunk], tries=tries)
-            gate.pace.answered(number, anyio.current_time() - began, put_off=tries.put_off > 0)
-            return outcomes
-
-    async def _submit_chunk(chunk: list[TaskBody]) -> None:
-        waiting = chunk
+    async def _submit(self, chunk: list[TaskBody]) -> None:
+        limits, waiting = self._limits, chunk
         for attempt in range(limits.attempts):
-            outcomes = await _request(waiting)
-            taken, refused, again = _sort(outcomes, waiting, sent_before=attempt > 0)
+            taken, refused, again = _sort(await self._request(waiting), waiting, sent_before=attempt > 0)
             if taken:
-                # Counted before it is told: whoever watches must never see more tasks than were counted.
-                counts.accepted += len(taken)
-                await publish(TasksSubmitted(run_id=run_id, job_id=job_id, task_ids=taken))
+                await self._accept(taken)
             if refused:
-                await _reject(refused)
+                await self._reject(refused)
             if not again:
                 return
             waiting = again
             await anyio.sleep(min(limits.backoff * math.pow(2, attempt), limits.backoff_limit))
-        reason = "the service failed on it each time; it may exist all the same"
-        await _reject(tuple((task.task_id, "Unknown", reason) for task in waiting))
+        await self._settle_by_asking(waiting)
 
-    workers = iter([produce, *[consume] * limits.submissions])
+    async def _request(self, chunk: list[TaskBody]) -> tuple[AddOutcome, ...]:
+        async with self._gate.request() as number:
+            tries, began = Tries(), anyio.current_time()
+            outcomes = await self._batch.add_tasks(self._job_id, [task.body for task in chunk], tries=tries)
+            delay = anyio.current_time() - began
+            self._gate.pace.answered(number, delay, put_off=tries.put_off > 0)
+            return outcomes
 
-    async def work() -> None:
-        await next(workers)()
+    async def _settle_by_asking(self, doubtful: list[TaskBody]) -> None:
+        """The service failed on these each time, which does not say that they are not there."""
+        for task in doubtful:
+            try:
+                await self._batch.get_task(self._job_id, task.task_id)
+            except NotFoundError:
+                await self._reject(((task.task_id, "NotAdded", "the service failed on it each time"),))
+            except (ServiceError, UnreachableError) as error:
+                reason = f"it may exist or not; asking for it failed: {error}"
+                await self._reject(((task.task_id, "Unknown", reason),))
+            else:
+                await self._accept((task.task_id,))
 
-    try:
-        await run_workers(limits.submissions + 1, work)
-    finally:
-        receive.close()
-    await publish(
-        SubmissionCompleted(run_id=run_id, job_id=job_id, accepted=counts.accepted, rejected=counts.rejected)
-    )
-    return counts
+    async def _accept(self, task_ids: tuple[str, ...]) -> None:
+        self.accepted += len(task_ids)
+        await self._publish(TasksSubmitted(run_id=self._run_id, job_id=self._job_id, task_ids=task_ids))
+
+    async def _reject(self, rejections: tuple[tuple[str, str, str], ...]) -> None:
+        self.rejected += len(rejections)
+        await self._publish(TasksRejected(run_id=self._run_id, job_id=self._job_id, rejections=rejections))
 
 
 def _sort(

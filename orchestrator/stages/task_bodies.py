@@ -28,6 +28,7 @@ class TaskBodies:
         plan: of the run.
         places: where its files are.
         blob: the blob of an input, by its index, once it is there.
+        ready: whether `blob` gives it without waiting.
         storage: signs the addresses.
         resolve: turns one value or reference of the job file into the value.
         until: when every address stops working: after the clean-up of this job.
@@ -39,6 +40,7 @@ class TaskBodies:
         plan: RunPlan,
         places: StagingPlaces,
         blob: Callable[[int], Awaitable[str]],
+        ready: Callable[[int], bool],
         storage: StorageAccount,
         resolve: Callable[[str | SecretReference], SecretText],
         until: datetime,
@@ -46,14 +48,17 @@ class TaskBodies:
         self._plan = plan
         self._places = places
         self._blob = blob
+        self._ready = ready
         self._storage = storage
         self._resolve = resolve
         self._until = until
 
-    async def __aiter__(self) -> AsyncIterator[TaskBody]:
-        """Every task of the plan, in its order."""
+    async def __aiter__(self) -> AsyncIterator[TaskBody | None]:
+        """Every task of the plan, in its order; None before one whose files have to be waited for."""
         output_url = await self._storage.write_url(self._places.output_container, until=self._until)
         for task in self._plan.tasks:
+            if not all(self._ready(index) for index, _, _ in task.inputs):
+                yield None
             body = task_body(
                 task_id=task.id,
                 command_line=self._command(task),

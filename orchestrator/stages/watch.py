@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import anyio
 import structlog
@@ -23,15 +24,6 @@ from orchestrator.tracker import TaskTracker
 
 log = structlog.get_logger()
 
-SELECT = (
-    "id",
-    "state",
-    "stateTransitionTime",
-    "previousState",
-    "previousStateTransitionTime",
-    "executionInfo",
-    "nodeInfo",
-)
 _SLOWER = 1.5
 _ENDED_JOBS = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
 
@@ -66,7 +58,8 @@ class TaskWatch:
         tracker: turns snapshots into events.
         publish: told of every change.
         limits: intervals.
-        expected: how many tasks were accepted, None as long as more are being added.
+        ours: whether a task of that id belongs to the run; others in its job are none of its business.
+        all_ended: whether every task was accepted or refused, and every accepted one has ended.
     """
 
     def __init__(
@@ -77,14 +70,16 @@ class TaskWatch:
         tracker: TaskTracker,
         publish: Publish,
         limits: Limits,
-        expected: Callable[[], int | None],
+        ours: Callable[[str], bool],
+        all_ended: Callable[[], bool],
     ) -> None:
         self._job_id = job_id
         self._batch = batch
         self._tracker = tracker
         self._publish = publish
         self._limits = limits
-        self._expected = expected
+        self._ours = ours
+        self._all_ended = all_ended
         self._newest: datetime | None = None
         self._last_full = -float("inf")
         self._interval = limits.poll_floor
@@ -144,7 +139,7 @@ class TaskWatch:
         return f"the job is {job.state} ({job.terminate_reason or 'no reason given'})"
 
     async def _list(self, changed_since: str | None) -> None:
-        async for page in self._batch.list_tasks(self._job_id, filter=changed_since, select=SELECT):
+        async for page in self._batch.list_tasks(self._job_id, filter=changed_since):
             # What the tracker has taken in must be told, or a completed task would be lost for good: a
             # cancellation waits for the end of the page.
             self._pages += 1
@@ -152,6 +147,8 @@ class TaskWatch:
                 for snapshot in page:
                     if self._newest is None or snapshot.state_changed > self._newest:
                         self._newest = snapshot.state_changed
+                    if not self._ours(snapshot.id):
+                        continue
                     for event in self._tracker.observe(snapshot):
                         self._changes += 1
                         await self._publish(event)
@@ -164,19 +161,17 @@ class TaskWatch:
         since = self._newest - timedelta(seconds=self._limits.watch_overlap)
         return f"stateTransitionTime ge DateTime'{since:%Y-%m-%dT%H:%M:%S.%f}Z'"
 
-    def _all_ended(self) -> bool:
-        expected = self._expected()
-        return expected is not None and self._tracker.completed_count >= expected
 
+async def say_all_added(*, job_id: str, change: Mapping[str, Any], batch: BatchAccount) -> None:
+    """Tell the service that no task will be added any more. If it refuses, the job is ended at clean-up.
 
-async def say_all_added(*, job_id: str, batch: BatchAccount) -> None:
-    """Let the service end the job when its tasks have ended; only right after the last task was added.
-
-    Set earlier, a job whose first tasks end quickly would end before the others are added. If the service
-    refuses, the job stays active until clean-up.
+    Args:
+        job_id: of the job.
+        change: to be made of the job right after the last task was added.
+        batch: where.
     """
     try:
-        await batch.patch_job(job_id, {"onAllTasksComplete": "terminatejob"})
+        await batch.patch_job(job_id, change)
     except OrchestratorError as error:
         # The job ends at clean-up then; nothing is lost but a place in the active-job quota meanwhile.
         log.warning("job.not_marked_complete", job=job_id, error=str(error))

@@ -19,12 +19,18 @@ async def watch_pool(
 ) -> None:
     """Look at the pool and its nodes until cancelled, and tell every change.
 
+    A pool on all of whose nodes the start task failed is given up at once: waiting costs money, and nothing
+    will come of it.
+
     Args:
         pool_id: of the pool.
         batch: where.
         tracker: turns snapshots into events, and keeps the reasons for a standstill.
         publish: told of every change.
         limits: `pool_poll_interval`.
+
+    Raises:
+        StartTaskError: no node of the pool will ever run a task.
     """
     while True:
         try:
@@ -37,4 +43,6 @@ async def watch_pool(
         else:
             for event in (*tracker.observe_pool(pool), *tracker.observe_nodes(nodes)):
                 await publish(event)
+            if hopeless := tracker.hopeless():
+                raise hopeless
         await anyio.sleep(limits.pool_poll_interval)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.errors import StartTaskError
 from orchestrator.events import (
     NodeStateChanged,
     NodeUnusable,
@@ -127,6 +128,29 @@ class PoolTracker:
             if gone.id not in self._nodes and gone.state is not NodeState.LEAVING_POOL
         )
         return tuple(events)
+
+    def hopeless(self) -> StartTaskError | None:
+        """Why no node of the pool will ever run a task, None as long as one may.
+
+        That is so where the pool has all the nodes it will get, and the start task failed for good on each.
+        """
+        pool, nodes = self._pool, list((self._nodes or {}).values())
+        if pool is None or pool.allocation_state is not AllocationState.STEADY or not nodes:
+            return None
+        _, _, current, target = _counted(pool)
+        if current < target and not pool.resize_errors:
+            return None
+        if bool(pool.body.get("enableAutoScale")) or len(nodes) < current:
+            return None
+        if any(node.state is not NodeState.START_TASK_FAILED for node in nodes):
+            return None
+        first = nodes[0]
+        return StartTaskError(
+            f"{'; '.join(self._node_reasons(pool))}; its output is in startup/stderr.txt on the node",
+            pool_id=pool.id,
+            node_id=first.id,
+            failure=first.start_task_failure,
+        )
 
     def reasons(self) -> tuple[str, ...]:
         """Why tasks may not be moving, as sentences, about the pool first; none if nothing is wrong."""

@@ -23,7 +23,13 @@ def user_environment(home: Path) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "ORCHESTRATOR_"))
     }
-    return {**inherited, "XDG_STATE_HOME": str(home / "state"), "PYTHONWARNINGS": "error", "COLUMNS": "200"}
+    return {
+        **inherited,
+        "XDG_STATE_HOME": str(home / "state"),
+        "PYTHONWARNINGS": "error",
+        "COLUMNS": "200",
+        "TERM": "xterm",
+    }
 
 
 def orchestrator(
@@ -49,16 +55,25 @@ class Running:
         arguments: of the program.
         home: where its state goes.
         stdin: what it reads from; nothing by default.
+        stdout: where its output goes; a pipe to `line` by default.
+        stderr: where its remarks go; a pipe to `end` by default.
     """
 
-    def __init__(self, *arguments: object, home: Path, stdin: int = subprocess.DEVNULL) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        home: Path,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
+    ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator", *map(str, arguments)],
             cwd=home,
             env=user_environment(home),
             stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
             start_new_session=True,
         )
         self._buffer = b""
@@ -108,6 +123,11 @@ class Running:
                 return event
         raise AssertionError(f"it ended without {name}: {self.end()}")
 
+    def stop_reading(self) -> None:
+        """Close the reading end of its output, as `head` does when it has enough."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program, as a terminal does with Ctrl-C."""
         self.process.send_signal(number)
@@ -115,7 +135,7 @@ class Running:
     def end(self) -> tuple[int, str]:
         """Wait for its end: the exit code, and what it said on stderr."""
         _, said = self.process.communicate(timeout=LIMIT)
-        return self.process.returncode, said.decode()
+        return self.process.returncode, (said or b"").decode()
 
 
 def processes_with(marker: str) -> list[int]:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import signal
 import stat
 import subprocess
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -16,6 +17,7 @@ SETTINGS = (
     "AZURE_BATCH_ENDPOINT",
     "AZURE_BATCH_ACCESS_KEY",
     "AZURE_STORAGE_CONNECTION_STRING",
+    "ORCHESTRATOR_LOCAL_CONTROL_KEY",
 )
 
 
@@ -87,3 +89,32 @@ def test_a_parent_that_holds_no_pipe_is_refused(tmp_path: Path) -> None:
     said = orchestrator("local", "--until-stdin-closes", home=tmp_path)
     assert said.returncode == 2
     assert "--until-stdin-closes" in said.stderr
+
+
+def test_it_fails_as_a_script_says_and_another_process_reads_how_often(tmp_path: Path) -> None:
+    script = tmp_path / "faults.toml"
+    script.write_text('[[rules]]\nname = "busy"\nfault = { kind = "refuse" }\n')
+    with Running(
+        "local", "--state-dir", tmp_path / "service", "--faults", script, "--profile", "live", home=tmp_path
+    ) as service:
+        assert service.line() == "ready"
+        settings = dict(str(service.line()).split("=", 1) for _ in SETTINGS)
+        request = Request(
+            f"{settings['AZURE_BATCH_ENDPOINT']}/_local/faults/busy",
+            headers={"Orchestrator-Local-Control-Key": settings["ORCHESTRATOR_LOCAL_CONTROL_KEY"]},
+        )
+        with urlopen(request, timeout=LIMIT) as answer:
+            assert json.load(answer)["fired"] == 0
+        service.signal(signal.SIGTERM)
+        assert service.end()[0] == 0
+
+
+def test_a_script_that_makes_no_sense_is_refused_with_its_place(tmp_path: Path) -> None:
+    script = tmp_path / "faults.toml"
+    script.write_text('[[rules]]\nfault = { kind = "refuse", status = 200 }\n')
+    said = orchestrator("local", "--faults", script, home=tmp_path)
+    assert said.returncode == 2
+    assert "faults.toml: rules[0].fault.status" in said.stderr
+    missing = orchestrator("local", "--faults", tmp_path / "none.toml", home=tmp_path)
+    assert missing.returncode == 2
+    assert "none.toml" in missing.stderr

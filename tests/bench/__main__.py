@@ -1,136 +1,31 @@
-"""The first table: a whole small job, from its files to its results and back to nothing."""
+"""Measures side by side: `python -m tests.bench [--rounds N] [GROUP ...]`."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import json
-import platform
-import signal
-import statistics
-import tempfile
-import time
-from pathlib import Path
+import importlib
 
-import msgspec
-from rich.console import Console
-from rich.table import Table
-
-from orchestrator import CleanupSpec, CleanupWhen, ImageSpec, JobSpec, Orchestrator, PoolSpec, TaskFactory
 from orchestrator.cli.logs import configure_logs
-from tests.acceptance.program import Running
-from tests.bench import sequential
+from tests.bench.row import show
 
-FILES = 30
-SLOTS = 4
+GROUPS = ("imports", "submit", "listing", "watch", "files", "whole_job", "starting")
 ROUNDS = 3
-# The SDK waits for deletions by looking every few seconds: the last row says more of that than of the work.
-MEASURED = ("first result on disk", "last result on disk", "clean-up over too")
-TABLE = Path("build/bench/whole_job.json")
-
-Times = tuple[float, float, float]
-"""Seconds from the start, in the order of `MEASURED`."""
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was measured both ways, in seconds: medians of `ROUNDS`, taken in turns."""
-
-    what: str
-    ours: float
-    peer: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times longer the peer took."""
-        return self.peer / self.ours
-
-
-async def ours(env_file: Path, folder: Path, results: Path) -> Times:
-    """Our way."""
-    spec = JobSpec(
-        id="ours-{run}",
-        base_dir=str(folder),
-        download_dir=str(results),
-        pool=PoolSpec(
-            id="ours-{run}",
-            vm_size="standard_d2s_v3",
-            image=ImageSpec(publisher="canonical", offer="ubuntu-24_04-lts", sku="server"),
-            target_dedicated_nodes=1,
-            task_slots_per_node=SLOTS,
-        ),
-        task_factory=TaskFactory(
-            per_file="*.txt", command_line="wc -w {file} > words.out", output_files=("words.out",)
-        ),
-        cleanup=CleanupSpec(job=CleanupWhen.ALWAYS, pool=CleanupWhen.ALWAYS),
-    )
-    began = time.monotonic()
-    first = last = 0.0
-    async with Orchestrator.local(env_file=env_file, journal_dir=results / "journal") as orchestrator:
-        run = await orchestrator.submit(spec)
-        async for result in run.results():
-            result.raise_for_failure()
-            last = time.monotonic() - began
-            first = first or last
-        ended = await run.wait()
-    if ended.succeeded != FILES or ended.leftovers:
-        raise AssertionError(f"not what was asked for: {ended}")
-    return first, last, time.monotonic() - began
-
-
-def peer(settings: dict[str, str], files: list[Path], results: Path, name: str) -> Times:
-    """The tutorial's way."""
-    began = time.monotonic()
-    first, last = sequential.run(settings, files, results, name=name, slots=SLOTS)
-    return first, last, time.monotonic() - began
-
-
-def measure(folder: Path) -> list[Row]:
-    """Both ways in turns, on one service that runs for this alone."""
-    inputs = folder / "inputs"
-    inputs.mkdir()
-    files = [inputs / f"{number:02}.txt" for number in range(FILES)]
-    for number, file in enumerate(files):
-        file.write_text("word " * 1000 * (number + 1))
-    taken: dict[str, list[Times]] = {"ours": [], "peer": []}
-    env_file = folder / "settings.env"
-    # A process of its own: neither way shares its interpreter with the service.
-    with Running("local", "--state-dir", folder / "state", "--env-file", env_file, home=folder) as service:
-        if service.line() != "ready":
-            raise AssertionError(f"no service: {service.end()}")
-        settings = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
-        for turn in range(ROUNDS):
-            taken["ours"].append(asyncio.run(ours(env_file, inputs, folder / f"ours-{turn}")))
-            taken["peer"].append(peer(settings, files, folder / f"peer-{turn}", f"peer-{turn}"))
-            for way in ("ours", "peer"):
-                arrived = len(list((folder / f"{way}-{turn}").rglob("words.out")))
-                if arrived != FILES:
-                    raise AssertionError(f"{way}: {arrived} of {FILES} results arrived")
-        service.signal(signal.SIGTERM)
-        service.end()
-    return [
-        Row(
-            what=what,
-            ours=statistics.median(times[place] for times in taken["ours"]),
-            peer=statistics.median(times[place] for times in taken["peer"]),
-        )
-        for place, what in enumerate(MEASURED)
-    ]
 
 
 def main() -> None:
-    """Measure, print the table, and write it as JSON."""
+    """Measure what was asked for, print the tables, and write them as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"some of: {', '.join(GROUPS)}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="medians of so many")
+    arguments = parser.parse_args()
+    for group in arguments.groups or GROUPS:
+        if group not in GROUPS:
+            parser.error(f"there is no group {group}; there are {', '.join(GROUPS)}")
     configure_logs()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder))
-    title = f"{FILES} files, 1 node of {SLOTS} slots, local service; medians of {ROUNDS} in seconds"
-    table = Table("", "ours", "tutorial's sequential way", "ratio", title=title)
-    for row in rows:
-        table.add_row(row.what, f"{row.ours:.2f}", f"{row.peer:.2f}", f"{row.ratio:.2f}")
-    Console().print(table)
-    TABLE.parent.mkdir(parents=True, exist_ok=True)
-    told = [{**msgspec.structs.asdict(row), "ratio": row.ratio} for row in rows]
-    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    TABLE.write_text(json.dumps({"title": title, "machine": machine, "rows": told}, indent=2) + "\n")
-    print(TABLE)
+    for group in arguments.groups or GROUPS:
+        module = importlib.import_module(f"tests.bench.{group}")
+        show(group, asyncio.run(module.measure(arguments.rounds)))
 
 
 if __name__ == "__main__":

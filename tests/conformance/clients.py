@@ -78,10 +78,10 @@ class Answer:
 class RawClient:
     """Signs and sends requests as they stand, and gives answers as they come."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, key: str = KEY) -> None:
         self.session = session
         self.url = url
-        self._key = SharedKey(ACCOUNT, KEY)
+        self._key = SharedKey(ACCOUNT, key)
 
     async def send(
         self,

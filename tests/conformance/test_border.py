@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from azure.batch.aio import BatchClient
@@ -13,6 +15,7 @@ from azure.core.exceptions import HttpResponseError
 from orchestrator.local.batch.endpoint import BatchEndpoint
 from orchestrator.local.batch.routes import OPERATIONS
 from tests.conformance.clients import ACCOUNT, KEY, RawClient, code_of, pool_body
+from tests.conformance.waiting import listeners
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
@@ -135,5 +138,17 @@ async def test_an_operation_that_is_not_served_is_refused_by_name(raw: RawClient
         assert name in answer.json()["message"]["value"]
 
 
-async def test_it_listens_on_loopback_only(endpoint: BatchEndpoint) -> None:
-    assert endpoint.url.startswith("http://127.0.0.1:")
+@pytest.mark.parametrize("method", ["OPTIONS", "GET"])
+async def test_a_page_in_a_browser_is_told_nothing(raw: RawClient, method: str) -> None:
+    asked = {"Origin": "http://127.0.0.1", "Access-Control-Request-Method": "POST"}
+    answer = await raw.send(method, "/pools", headers=asked)
+    assert answer.status == 403
+    assert [name for name in answer.headers if name.lower().startswith("access-control-")] == []
+
+
+async def test_nothing_of_it_listens_beyond_loopback(raw: RawClient, job: str) -> None:
+    await raw.nodes_in("idle", 1)
+    assert job
+    found = listeners(os.getpid())
+    assert urlsplit(raw.url).port in {port for _, port in found}
+    assert {address for address, _ in found} == {"127.0.0.1"}

@@ -110,6 +110,7 @@ async def test_update_properties_drops_what_is_left_out(raw: RawClient) -> None:
         "POST",
         "/pools/p/updateproperties",
         {"certificateReferences": [], "applicationPackageReferences": [], "metadata": []},
+        version="2024-07-01.20.0",
     )
     assert (answer.status, answer.headers.get("DataServiceId")) == (
         204,

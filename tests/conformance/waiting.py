@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +54,26 @@ def descendants(pid: int) -> set[int]:
     found: set[int] = set()
     while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
         found |= more
+    return found
+
+
+def listeners(pid: int) -> set[tuple[str, int]]:
+    """Give address and port of every socket on which a process or one below it listens, IPv4 and IPv6."""
+    held = set()
+    for one in {pid} | descendants(pid):
+        with contextlib.suppress(OSError):  # it may just have ended
+            for descriptor in Path(f"/proc/{one}/fd").iterdir():
+                with contextlib.suppress(OSError):  # it may just have been closed, as that of this very list
+                    held.add(str(descriptor.readlink()))
+    found = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for fields in map(str.split, _text(table).splitlines()[1:]):
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in held:
+                address, _, port = fields[1].partition(":")
+                # The kernel prints each four bytes as a number of this machine.
+                words = struct.unpack(f">{len(address) // 8}I", bytes.fromhex(address))
+                packed = struct.pack(f"={len(words)}I", *words)
+                found.add((str(ipaddress.ip_address(packed)), int(port, 16)))
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 from azure.batch import models
 from azure.batch.aio import BatchClient
 
-from orchestrator import JobSpec, Orchestrator, PoolCreated, PoolReused, RunOutcome
+from orchestrator import CleanupFailed, JobSpec, Orchestrator, PoolCreated, PoolReused, RunOutcome
 from tests.flow.test_main_job import batch_client
 
 Make = Callable[..., JobSpec]
@@ -118,6 +118,26 @@ async def test_a_pool_that_does_not_fit_is_refused_with_what_does_not_fit_and_le
     assert told.leftovers == ()
     assert (await client.get_pool("small")).state == "active"
     await (await client.begin_delete_pool("small", polling_interval=1)).result()
+
+
+async def test_a_pool_that_somebody_elses_job_uses_is_left_behind_and_named(
+    orchestrator: Orchestrator, job: Make, client: BatchClient
+) -> None:
+    told: list[CleanupFailed] = []
+    orchestrator.on(CleanupFailed, told.append)
+    spec = job(pool=pool("shared"), tasks=[{"id": "t", "command_line": "true"}])
+    # Batch compares ids without case, and shows each as it was written.
+    other = models.BatchJobCreateOptions(id="theirs", pool_info=models.BatchPoolInfo(pool_id="SHARED"))
+    await client.create_job(other)
+    async with orchestrator:
+        result = await (await orchestrator.submit(spec)).wait()
+    assert result.outcome is RunOutcome.SUCCEEDED
+    assert result.leftovers == ("pool shared",)
+    reason = "other jobs use it: theirs; delete it after them"
+    assert [event.leftovers for event in told] == [(("pool", "shared", reason),)]
+    assert (await client.get_pool("shared")).state == "active"
+    await (await client.begin_delete_job("theirs", polling_interval=1)).result()
+    await (await client.begin_delete_pool("shared", polling_interval=1)).result()
 
 
 async def test_a_pool_that_has_to_exist_and_does_not_is_an_error(

@@ -13,6 +13,7 @@ from orchestrator.accounts import settings
 from orchestrator.cli.app import app
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.limits import Limits
+from orchestrator.local.faults.kinds import Fault, Kind
 from orchestrator.spec import (
     ApplicationSpec,
     CleanupSpec,
@@ -91,6 +92,13 @@ def test_every_key_of_a_job_file_is_documented(spec: type[msgspec.Struct]) -> No
     keys = {field.encode_name for field in msgspec.structs.fields(spec)} - SET_BY_LOADING
     page = (DOCS / "job-file.md").read_text()
     assert {key for key in keys if f"`{key}`" not in page} == set()
+
+
+@pytest.mark.parametrize("kind", Fault.__args__, ids=lambda kind: str(kind.__struct_config__.tag))
+def test_every_fault_is_documented_with_what_it_takes_and_where(kind: type[Kind]) -> None:
+    page = (DOCS / "fault-lab.md").read_text()
+    names = {str(kind.__struct_config__.tag), *kind.__struct_fields__, *kind.places}
+    assert {name for name in names if f"`{name}`" not in page} == set()
 
 
 def verbs_and_options() -> Iterator[tuple[str, str]]:

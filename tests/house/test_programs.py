@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from orchestrator.accounts.settings import settings_from_environment
+from orchestrator.local.faults import read_script
 from orchestrator.spec import load_job
 from tests.house.places import ROOT, pages
 
@@ -103,5 +104,7 @@ def test_the_configuration_loads(program: Program, example: Path) -> None:
     if "[account]" in program.text:
         secrets = {"MY_BATCH_KEY": "c2VjcmV0", "MY_STORAGE": "AccountName=a;AccountKey=c2VjcmV0"}
         assert settings_from_environment(secrets, config=file).batch_account == "mybatch"
+    elif "[[rules]]" in program.text:
+        assert read_script(file).rules
     else:
         assert load_job(file).base_dir == str(example)

@@ -6,10 +6,9 @@ page "Nodes and pools".
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -18,13 +17,17 @@ import structlog
 
 from orchestrator.local.batch.background import Background
 from orchestrator.local.batch.command_runs import run_command, stop_commands
-from orchestrator.local.batch.delays import Delays
+from orchestrator.local.batch.delays import Pace
 from orchestrator.local.batch.dispatch import Dispatch
 from orchestrator.local.batch.execution import Node
 from orchestrator.local.batch.executions import Executions
+from orchestrator.local.batch.interference import Interference
 from orchestrator.local.batch.runtime import Attempt, JobRuntime, Machine, PoolRuntime
+from orchestrator.local.batch.simulated_node import Alarms, SimulatedNode
+from orchestrator.local.batch.simulation import is_simulated
 from orchestrator.local.batch.store.outcomes import Ending
-from orchestrator.local.batch.store.records import CommandRun, NodeRecord, Spec
+from orchestrator.local.batch.store.records import CommandRun
+from orchestrator.local.batch.store.resizing import make_node, missing_nodes, stopped_errors
 from orchestrator.local.batch.store.states import AllocationState, NodeState, PoolState
 from orchestrator.local.wire import times
 
@@ -34,7 +37,6 @@ log = structlog.get_logger("orchestrator.local.batch")
 
 _WAITING_OPTIONS = frozenset({"taskcompletion", "retaineddata"})
 _ENDINGS = {"requeue": Ending.REQUEUED, "terminate": Ending.TERMINATED}
-_ADDRESSES_PER_OCTET = 250
 
 
 class Allocation:
@@ -44,7 +46,8 @@ class Allocation:
         background: where it goes on.
         dispatch: puts tasks on nodes.
         executions: makes what nodes are told.
-        delays: to take.
+        pace: delays to take.
+        interference: may step in.
         start_node: starts a node's process with that root.
         nodes_dir: below which the roots are.
         pools: by key; a deleted pool is taken out at the end.
@@ -57,7 +60,8 @@ class Allocation:
         background: Background,
         dispatch: Dispatch,
         executions: Executions,
-        delays: Delays,
+        pace: Pace,
+        interference: Interference,
         start_node: StartNode,
         nodes_dir: Path,
         pools: dict[str, PoolRuntime],
@@ -68,13 +72,15 @@ class Allocation:
         self._background = background
         self._dispatch = dispatch
         self._executions = executions
-        self._delays = delays
+        self._pace = pace
+        self._interference = interference
         self._start_node = start_node
         self._nodes_dir = nodes_dir
         self._pools = pools
         self._jobs = jobs
         self._forget = forget
         self._after_reboot = after_reboot
+        self._alarms = Alarms()
 
     def begin_resize(self, pool: PoolRuntime, option: str, victims: Iterable[Machine] = ()) -> None:
         """Bring a pool to its targets on the side.
@@ -84,15 +90,19 @@ class Allocation:
             option: node deallocation option.
             victims: nodes that must go.
         """
+        victims = list(victims)
+        for machine in victims:
+            machine.record.doomed = True
         pool.resize = anyio.CancelScope()
-        self._background.spawn(self._resize, pool, option, list(victims), pool.resize)
+        self._background.spawn(self._resize, pool, option, victims, pool.resize)
 
     async def _resize(
         self, pool: PoolRuntime, option: str, victims: list[Machine], scope: anyio.CancelScope
     ) -> None:
         with scope:
-            await anyio.sleep(self._delays.allocation)
+            await anyio.sleep(self._pace.now.allocation)
             spec = pool.record.spec
+            room = self._room(pool)
             for dedicated, target in (
                 (True, spec["targetDedicatedNodes"]),
                 (False, spec["targetLowPriorityNodes"]),
@@ -102,57 +112,67 @@ class Allocation:
                     m for m in pool.machines.values() if m.record.dedicated is dedicated and m not in leaving
                 ]
                 leaving += sorted(present, key=_worth)[: max(0, len(present) - target)]
-                for _ in range(target - len(present)):
+                for _ in range(min(room, target - len(present))):
                     self._add(pool, dedicated=dedicated)
+                    room -= 1
                 await self._remove_all(leaving, option)
         if pool.record.state is PoolState.ACTIVE and pool.record.allocation is not AllocationState.STEADY:
             if pool.record.allocation is AllocationState.STOPPING:
-                pool.record.resize_errors = _stopped(pool)
+                pool.record.resize_errors = stopped_errors(pool.record)
             pool.record.allocate(AllocationState.STEADY, times.now())
             log.info("pool.steady", pool=pool.record.id, nodes=len(pool.machines))
         pool.resize = None
 
+    def _room(self, pool: PoolRuntime) -> int:
+        # How many nodes may come: all that are missing, unless somebody steps in.
+        missing = missing_nodes(pool.record)
+        trouble = self._interference.allocation(pool) if missing else None
+        if trouble is None:
+            return missing
+        nodes, error = trouble
+        pool.record.resize_errors = [error]
+        return nodes
+
     def _add(self, pool: PoolRuntime, *, dedicated: bool) -> None:
-        at = times.now()
-        third, fourth = divmod(pool.record.next_address, _ADDRESSES_PER_OCTET)
-        pool.record.next_address += 1
-        name = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
-        record = NodeRecord(
-            id=f"tvmps_{name}_{'d' if dedicated else 'p'}",
-            pool_id=pool.record.id,
-            dedicated=dedicated,
-            address=f"10.0.{third}.{fourth}",
-            slots=pool.record.spec["taskSlotsPerNode"],
-            allocated=at,
-            state_since=at,
-        )
+        record = make_node(pool.record, dedicated=dedicated, at=times.now())
         machine = Machine(record, pool)
-        pool.record.nodes.add(record.id, record)
+        pool.record.add_node(record)
         pool.machines[record.id] = machine
         pool.slots.add(machine.key, record.slots)
-        self._background.spawn(self._boot, machine, self._delays.node_creation)
+        self._background.spawn(self._boot, machine, self._pace.now.node_creation)
 
     async def _boot(self, machine: Machine, pause: float) -> None:
         record = machine.record
         try:
             if await self._pause(machine, pause):
                 return
-            record.move(NodeState.STARTING, times.now())
+            if record.state is not NodeState.STARTING:  # a deallocated node is so from the order on
+                record.move(NodeState.STARTING, times.now())
+            if self._interference.boot(machine):
+                record.move(NodeState.UNUSABLE, times.now())
+                return
             try:
                 # Half a process is nobody's: a start that was begun ends, and close finds the node.
                 with anyio.CancelScope(shield=True):
-                    machine.node = await self._start_node(self._nodes_dir / record.id)
+                    machine.node = await self._start(machine)
             except Exception:  # the border to the machine: a node that can't start is unusable, and says so
                 log.exception("node.unusable", pool=record.pool_id, node=record.id)
                 if record.state is NodeState.STARTING:
                     record.move(NodeState.UNUSABLE, times.now())
                 return
-            if await self._pause(machine, self._delays.node_start):
+            if await self._pause(machine, self._pace.now.node_start):
                 return
             record.booted = times.now()
             await self._run_start_task(machine)
         finally:
             machine.boot_over.set()
+
+    async def _start(self, machine: Machine) -> Node:
+        root = self._nodes_dir / machine.record.id
+        if not is_simulated(machine.pool.record.spec):
+            return await self._start_node(root)
+        await anyio.to_thread.run_sync(partial(root.mkdir, parents=True, exist_ok=True))
+        return SimulatedNode(root, self._alarms)
 
     async def _run_start_task(self, machine: Machine) -> None:
         record = machine.record
@@ -220,15 +240,53 @@ class Allocation:
                 machine.record.move(NodeState.UNUSABLE, times.now())
             self.reboot(machine, "requeue")
 
+    def resume(self, machine: Machine, *, boot: bool) -> None:
+        """Go on with a node after a restart of the service.
+
+        Args:
+            machine: without a process.
+            boot: whether it is to have one again; otherwise it stays down, or is about to be removed.
+        """
+        if not boot:
+            machine.boot_over.set()
+            return
+        now = self._pace.now
+        creating = machine.record.state is NodeState.CREATING
+        self._background.spawn(self._boot, machine, now.node_creation if creating else now.node_reboot)
+
     async def _reboot(self, machine: Machine, option: str, last_boot: anyio.Event) -> None:
         await self._empty(machine, option)
         await last_boot.wait()
         await self._end_process(machine)
         if machine.record.state is NodeState.REBOOTING:
             machine.leaving = anyio.Event()
-            await self._boot(machine, self._delays.node_reboot)
+            await self._boot(machine, self._pace.now.node_reboot)
         else:  # removed meanwhile
             machine.boot_over.set()
+
+    async def vacate(self, machine: Machine, *, wipe: bool = False) -> None:
+        """Wait until nothing goes on on a node, and end its process.
+
+        Args:
+            machine: leaving; its tasks were told to stop.
+            wipe: whether its files go, too.
+        """
+        await self._empty(machine, "")
+        await machine.boot_over.wait()
+        await self._end_process(machine)
+        if wipe:
+            await anyio.to_thread.run_sync(_remove_tree, self._nodes_dir / machine.record.id)
+
+    async def boot_again(self, machine: Machine) -> None:
+        """Boot a node that stayed in its pool without a process.
+
+        Args:
+            machine: vacated.
+        """
+        machine.leaving, machine.boot_over = anyio.Event(), anyio.Event()
+        now = self._pace.now
+        creating = machine.record.state is NodeState.CREATING
+        await self._boot(machine, now.node_creation if creating else now.node_reboot)
 
     def stop_tasks(self, machine: Machine, option: str) -> None:
         """Deal with a node's tasks before something happens to it.
@@ -257,7 +315,8 @@ class Allocation:
         node = machine.node
         if node is not None:
             await node.close()
-            machine.node = None
+            if machine.node is node:
+                machine.node = None
 
     async def _remove_all(self, machines: list[Machine], option: str) -> None:
         # A removal goes on by itself: whoever waits for it may be told to stop, half a node helps nobody.
@@ -280,12 +339,11 @@ class Allocation:
             await self._empty(machine, option)
             await machine.boot_over.wait()
             await self._end_process(machine)
-            await anyio.sleep(self._delays.node_removal)
+            await anyio.sleep(self._pace.now.node_removal)
             await anyio.to_thread.run_sync(_remove_tree, self._nodes_dir / record.id)
             pool.slots.remove(machine.key)
             pool.machines.pop(record.id, None)
-            if record.id in pool.record.nodes:
-                pool.record.nodes.pop(record.id)
+            pool.record.remove_node(record)
         finally:
             over.set()
 
@@ -304,7 +362,7 @@ class Allocation:
     async def _delete(self, pool: PoolRuntime) -> None:
         await anyio.lowlevel.checkpoint()
         await self._remove_all(list(pool.machines.values()), "requeue")
-        await anyio.sleep(self._delays.pool_deletion)
+        await anyio.sleep(self._pace.now.pool_deletion + self._interference.lingering(pool=pool.record.id))
         self._forget(pool)
         log.info("pool.deleted", pool=pool.record.id)
 
@@ -319,23 +377,6 @@ class Allocation:
 def _worth(machine: Machine) -> tuple[bool, int]:
     # Idle nodes go first, of those the youngest.
     return bool(machine.attempts), -machine.record.allocated
-
-
-def _stopped(pool: PoolRuntime) -> list[Spec]:
-    # The recorded sentence, and its like for dedicated nodes.
-    spec = pool.record.spec
-    return [
-        {
-            "code": "ResizeStopped",
-            "message": f"Desired number of {kind} nodes could not be allocated"
-            " due to a stop resize operation",
-        }
-        for kind, dedicated, target in (
-            ("dedicated", True, "targetDedicatedNodes"),
-            ("low priority", False, "targetLowPriorityNodes"),
-        )
-        if pool.record.count(dedicated=dedicated) != spec[target]
-    ]
 
 
 def _remove_tree(folder: Path) -> None:

@@ -7,18 +7,22 @@ order to stop. A step leaves the records consistent, so no lock is needed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
+import anyio
 import structlog
 
 from orchestrator.local.batch.background import Background
+from orchestrator.local.batch.delays import Pace
 from orchestrator.local.batch.execution import Outcome
 from orchestrator.local.batch.executions import Executions, unknown_user
 from orchestrator.local.batch.preparation import Preparations
 from orchestrator.local.batch.runtime import Attempt, JobRuntime, Machine, PoolRuntime
 from orchestrator.local.batch.scheduler import Placement, assign
+from orchestrator.local.batch.simulated_node import SimulatedNode
 from orchestrator.local.batch.store.outcomes import (
     TASK_ENDED,
     Ending,
@@ -44,6 +48,9 @@ class Consequences(Protocol):
     def act_on_failure(self, job: JobRuntime, action: JobAction) -> None:
         """Disable or terminate a job, as exitConditions say."""
 
+    def finish(self, job: JobRuntime, reason: str) -> None:
+        """End a job that goes on."""
+
     def check_complete(self, job: JobRuntime) -> None:
         """End a job whose tasks are all complete, if it asks for that."""
 
@@ -60,6 +67,7 @@ class Dispatch:
         preparations: runs job preparation tasks.
         pools: by key.
         jobs: by key.
+        pace: delays to take.
     """
 
     def __init__(
@@ -69,12 +77,15 @@ class Dispatch:
         preparations: Preparations,
         pools: Mapping[str, PoolRuntime],
         jobs: Mapping[str, JobRuntime],
+        *,
+        pace: Pace,
     ) -> None:
         self._background = background
         self._executions = executions
         self._preparations = preparations
         self._pools = pools
         self._jobs = jobs
+        self._pace = pace
         self._by_pool: dict[str, dict[str, JobRuntime]] = {}
         self._attempts = itertools.count(1)
         self.consequences: Consequences | None = None
@@ -98,6 +109,37 @@ class Dispatch:
         for jobs in self._by_pool.values():
             jobs.pop(job.key, None)
 
+    def admit(self, job: JobRuntime, tasks: Sequence[TaskRecord]) -> None:
+        """Let new tasks run, as soon as the service's pace lets them.
+
+        Args:
+            job: of the tasks.
+            tasks: just added.
+        """
+        pause = self._pace.task_start()
+        if pause:
+            self._background.spawn(self._admit, job, tasks, pause)
+            return
+        for task in tasks:
+            self.enqueue(job, task)
+        self.schedule(job.record.pool_id)
+
+    async def _admit(self, job: JobRuntime, tasks: Sequence[TaskRecord], pause: float) -> None:
+        await anyio.sleep(pause)
+        for task in tasks:
+            # It may have ended or gone meanwhile, and a dependent may even run.
+            if task.state is TaskState.ACTIVE and job.record.tasks.get(task.id) is task:
+                self.enqueue(job, task)
+        self.schedule(job.record.pool_id)
+
+    def jobs_on(self, pool_key: str) -> Iterable[JobRuntime]:
+        """Tell which jobs are bound to a pool.
+
+        Args:
+            pool_key: lower-cased id.
+        """
+        return self._by_pool.get(pool_key, {}).values()
+
     def enqueue(self, job: JobRuntime, task: TaskRecord) -> None:
         """Let a task wait for a slot, unless it waits for other tasks first.
 
@@ -111,7 +153,11 @@ class Dispatch:
         affinity: str | None = task.spec.get("affinityInfo", {}).get("affinityId")
         if affinity is not None:
             wish = affinity.removeprefix("TVM:")
-        job.queue.ready.push(task.id.lower(), sequence=task.sequence, slots=task.slots, node=wish)
+        slots = task.slots
+        pool = self._pools.get(job.record.pool_id.lower())
+        if pool is not None and job.record.wants_whole_node(task):
+            slots = max(slots, pool.record.spec["taskSlotsPerNode"])
+        job.queue.ready.push(task.id.lower(), sequence=task.sequence, slots=slots, node=wish)
 
     def schedule(self, pool_id: str) -> None:
         """Place what can be placed on a pool.
@@ -134,7 +180,7 @@ class Dispatch:
             attempt: running.
             ending: why. A later order overrides an earlier one.
         """
-        attempt.ending = ending
+        attempt.ending = attempt.task.ending = ending
         if attempt.executing:
             self._background.spawn(self._kill, attempt)
         elif not attempt.settled.is_set():
@@ -172,7 +218,16 @@ class Dispatch:
             job.record.move_task(task, TaskState.PREPARING, at)
         else:
             self._enter_running(attempt, at)
-        self._background.spawn(self._run, attempt, must_prepare)
+        named = "username" in task.spec["userIdentity"]  # who has to be looked up
+        if isinstance(machine.node, SimulatedNode) and not must_prepare and not named:
+            self._pretend(attempt, machine.node)
+        else:
+            self._background.spawn(self._run, attempt, must_prepare)
+
+    def _pretend(self, attempt: Attempt, node: SimulatedNode) -> None:
+        # Without a task of the event loop's: there may be tens of thousands at once.
+        attempt.executing = True
+        node.begin(self._executions.of_task(attempt), partial(self._settle, attempt))
 
     @staticmethod
     def _enter_running(attempt: Attempt, at: int) -> None:
@@ -182,6 +237,8 @@ class Dispatch:
 
     async def _run(self, attempt: Attempt, must_prepare: bool) -> None:
         job, task, machine = attempt.job, attempt.task, attempt.machine
+        if attempt.settled.is_set():  # stopped before this began
+            return
         if must_prepare:
             prepared = await self._preparations.ensure(job, machine)
             if attempt.settled.is_set():
@@ -220,6 +277,8 @@ class Dispatch:
         key = task.id.lower()
         at = times.now()
         attempt.settled.set()
+        if task.ending is not None:
+            task.ending = None
         del job.attempts[key], machine.attempts[attempt.execution_id]
         job.queue.running -= 1
         machine.pool.slots.release(machine.key, attempt.slots)
@@ -279,16 +338,20 @@ class Dispatch:
         if "exitConditions" in task.spec:
             options = exit_options(task.spec["exitConditions"], task.exit_code, task.failure)
         if dependents_satisfied(options, task.failure):
-            for key in job.record.dependencies.satisfy(task.id):
+            for key in job.record.satisfy(task.id):
                 freed = job.record.tasks.get(key)
                 if freed is not None and freed.state is TaskState.ACTIVE:
                     self.enqueue(job, freed)
         if self.consequences is None:
             return
-        if job.record.spec["onTaskFailure"] == "performexitoptionsjobaction":
+        # A task that a user ended before it ran does not end its job (recorded).
+        ended_unrun = task.failure == TASK_ENDED and task.exit_code is None
+        if job.record.spec["onTaskFailure"] == "performexitoptionsjobaction" and not ended_unrun:
             action = job_action(options, task.failure)
             if action is not JobAction.NONE:
                 self.consequences.act_on_failure(job, action)
+        if job.record.kills_with(task):
+            self.consequences.finish(job, "JMComplete")
         self.consequences.check_complete(job)
 
     @staticmethod

@@ -10,6 +10,11 @@ from __future__ import annotations
 from orchestrator.local.wire.api_error import ApiError
 
 
+def application_not_found() -> ApiError:
+    """No such application."""
+    return ApiError(404, "ApplicationNotFound", "The specified application does not exist.")
+
+
 def pool_not_found() -> ApiError:
     """No such pool."""
     return ApiError(404, "PoolNotFound", "The specified pool does not exist.")
@@ -29,6 +34,23 @@ def pool_being_deleted() -> ApiError:
 def pool_being_resized() -> ApiError:
     """The pool has to be steady first."""
     return ApiError(409, "PoolBeingResized", "The specified pool is being resized.")
+
+
+def too_many_enable_auto_scale_requests() -> ApiError:
+    """Automatic scaling was enabled a moment ago."""
+    message = "Too many requests to enable automatic scaling of the pool. Please try again later."
+    return ApiError(503, "TooManyEnableAutoScaleRequests", message)
+
+
+def auto_scale_not_enabled() -> ApiError:
+    """A formula can be tried on a pool that is scaled automatically only."""
+    message = "The specified pool does not have automatic scaling enabled."
+    return ApiError(409, "AutoScaleNotEnabled", message)
+
+
+def pool_scales_itself() -> ApiError:
+    """A pool that is scaled automatically has no size of its own."""
+    return operation_invalid_now("The pool has automatic scaling enabled")
 
 
 def node_not_found() -> ApiError:
@@ -103,6 +125,44 @@ def job_has_no_preparation_or_release() -> ApiError:
     """Neither task is there whose status is asked for."""
     message = "The specified job does not have either job preparation task or job release task."
     return ApiError(409, "JobPreparationTaskOrReleaseTaskNotSpecified", message)
+
+
+def job_schedule_not_found() -> ApiError:
+    """No such job schedule."""
+    return ApiError(404, "JobScheduleNotFound", "The specified job schedule does not exist.")
+
+
+def job_schedule_exists() -> ApiError:
+    """The job schedule's id is taken."""
+    return ApiError(409, "JobScheduleExists", "The specified job schedule already exists.")
+
+
+def job_schedule_being_deleted() -> ApiError:
+    """The job schedule is on its way out."""
+    message = "The specified job schedule has been marked for deletion and is being garbage collected."
+    return ApiError(409, "JobScheduleBeingDeleted", message)
+
+
+def job_schedule_being_terminated() -> ApiError:
+    """The job schedule is ending."""
+    return ApiError(409, "JobScheduleBeingTerminated", "The specified job schedule is being terminated.")
+
+
+def job_schedule_completed() -> ApiError:
+    """The job schedule is over."""
+    message = "The specified job schedule is already in a completed state."
+    return ApiError(409, "JobScheduleCompleted", message)
+
+
+def job_with_same_id_exists() -> ApiError:
+    """A job has the id that a job schedule asks for."""
+    return ApiError(409, "JobWithSameIdExists", "A job with the specified id already exists.")
+
+
+def job_schedule_with_same_id_exists() -> ApiError:
+    """A job schedule has the id that a job asks for."""
+    message = "A job schedule with the specified id already exists."
+    return ApiError(409, "JobScheduleWithSameIdExists", message)
 
 
 def task_not_found() -> ApiError:

@@ -11,6 +11,27 @@ from typing import Any, Protocol
 Wire = Mapping[str, Any]
 """A JSON object as it stands on the Batch wire (camelCase names)."""
 
+POOL_USER = "pool"
+"""One and the same on a node."""
+
+TASK_USER = "task"
+"""One for each task."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransferFault:
+    """How every transfer of an execution fails, on purpose.
+
+    Args:
+        trouble: `not_found`, `denied`, `conflict`, `timed_out` or `other`.
+        reason: in the server's words.
+        status: HTTP status of its answer; None for no answer.
+    """
+
+    trouble: str
+    reason: str
+    status: int | None = None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Execution:
@@ -25,7 +46,11 @@ class Execution:
         output_files: wire form; empty for start, preparation and release tasks.
         max_wall_clock_seconds: limit counted from the start, downloads included; None is unlimited.
         elevated: run as administrator (only told apart with `--isolate-users`).
+        user: else as whom: `POOL_USER`, `TASK_USER`, or `account:` and a named account's name.
+        readable: whether other users may look into the folder, as into those of start and preparation tasks.
         final_attempt: whether a failure of this attempt is the last word, so that outputs go up.
+        download_fault: what its downloads meet instead of a server, if they are to fail on purpose.
+        upload_fault: what its uploads meet, likewise.
     """
 
     execution_id: str
@@ -36,7 +61,11 @@ class Execution:
     output_files: tuple[Wire, ...] = ()
     max_wall_clock_seconds: float | None = None
     elevated: bool = False
+    user: str = POOL_USER
+    readable: bool = False
     final_attempt: bool = True
+    download_fault: TransferFault | None = None
+    upload_fault: TransferFault | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +107,9 @@ class Node(Protocol):
 
     async def remove(self, directory: str) -> None:
         """Delete a folder below the root, whoever owns the files in it."""
+
+    def lose(self) -> None:
+        """Die at once, as a machine whose power fails: what runs comes back as lost."""
 
     async def close(self) -> None:
         """Kill everything that runs and end the node's process."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.local.batch.execution import Execution
+from orchestrator.local.batch.execution import POOL_USER, TASK_USER, Execution
+from orchestrator.local.batch.interference import Interference
 from orchestrator.local.batch.runtime import Attempt, Machine
 from orchestrator.local.batch.store.environment import (
     Place,
@@ -28,11 +29,13 @@ class Executions:
     Args:
         account_name: of the service.
         account_url: as a task can reach it, without a slash at the end.
+        interference: may change what runs.
     """
 
-    def __init__(self, account_name: str, account_url: str) -> None:
+    def __init__(self, account_name: str, account_url: str, interference: Interference) -> None:
         self._account_name = account_name
         self._account_url = account_url
+        self._interference = interference
 
     def of_task(self, attempt: Attempt) -> Execution:
         """Make what runs a job's task.
@@ -44,7 +47,7 @@ class Executions:
         directory = task_directory(job.id, task.id)
         limits = spec["constraints"]
         most = limits["maxTaskRetryCount"]
-        return Execution(
+        execution = Execution(
             execution_id=attempt.execution_id,
             command_line=spec["commandLine"],
             directory=directory,
@@ -53,8 +56,10 @@ class Executions:
             output_files=tuple(spec.get("outputFiles", ())),
             max_wall_clock_seconds=seconds_of(limits["maxWallClockTime"]),
             elevated=is_elevated(spec["userIdentity"], attempt.machine),
+            user=_user(spec["userIdentity"]),
             final_attempt=0 <= most <= task.retry_count,
         )
+        return self._interference.execution(attempt.machine, execution)
 
     def of_start_task(self, machine: Machine, spec: Wire, execution_id: str) -> Execution:
         """Make what runs a pool's start task.
@@ -65,14 +70,17 @@ class Executions:
             execution_id: on the node.
         """
         variables = node_environment(self._place(machine), STARTUP)
-        return Execution(
+        execution = Execution(
             execution_id=execution_id,
             command_line=spec["commandLine"],
             directory=STARTUP,
             environment=with_settings(variables, spec.get("environmentSettings", ())),
             resource_files=tuple(spec.get("resourceFiles", ())),
             elevated=is_elevated(spec["userIdentity"], machine),
+            user=_user(spec["userIdentity"]),
+            readable=True,
         )
+        return self._interference.execution(machine, execution)
 
     def of_job_command(self, machine: Machine, job: JobRecord, member: str, execution_id: str) -> Execution:
         """Make what runs a job's preparation or release task.
@@ -90,7 +98,7 @@ class Executions:
             if member == "jobReleaseTask"
             else spec["constraints"]["maxWallClockTime"]
         )
-        return Execution(
+        execution = Execution(
             execution_id=execution_id,
             command_line=spec["commandLine"],
             directory=directory,
@@ -100,7 +108,10 @@ class Executions:
             resource_files=tuple(spec.get("resourceFiles", ())),
             max_wall_clock_seconds=seconds_of(limit),
             elevated=is_elevated(spec["userIdentity"], machine),
+            user=_user(spec["userIdentity"]),
+            readable=True,
         )
+        return self._interference.execution(machine, execution)
 
     def _place(self, machine: Machine) -> Place:
         if machine.node is None:
@@ -159,6 +170,12 @@ def is_elevated(identity: Wire, machine: Machine) -> bool:
     """
     user = identity.get("autoUser") or _account(identity["username"], machine) or {}
     return bool(user.get("elevationLevel") == "admin")
+
+
+def _user(identity: Wire) -> str:
+    if "username" in identity:
+        return f"account:{identity['username']}"
+    return TASK_USER if identity["autoUser"].get("scope") == "task" else POOL_USER
 
 
 def _account(name: str, machine: Machine) -> Wire | None:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from orchestrator.local.batch.store.records import JobRecord, NodeRecord, PoolRecord, TaskRecord
+from orchestrator.local.batch.store.schedules import ScheduleRecord
 from orchestrator.local.batch.store.states import TaskState
 from orchestrator.local.wire.odata import EQUAL, SAME, Field, Kind
+from orchestrator.local.wire.times import parse_timestamp
 
 TASK_FILTERS: Final[Mapping[str, Field[TaskRecord]]] = {
     "id": Field(Kind.TEXT, lambda task: task.id, startswith=True),
@@ -57,6 +59,23 @@ POOL_FILTERS: Final[Mapping[str, Field[PoolRecord]]] = {
     ),
     "vmSize": Field(Kind.ENUM, lambda pool: pool.spec["vmSize"], SAME),
 }
+
+SCHEDULE_FILTERS: Final[Mapping[str, Field[ScheduleRecord]]] = {
+    "id": Field(Kind.TEXT, lambda schedule: schedule.id, startswith=True),
+    "state": Field(Kind.ENUM, lambda schedule: schedule.state, SAME),
+    "stateTransitionTime": Field(Kind.INSTANT, lambda schedule: schedule.state_since),
+    "creationTime": Field(Kind.INSTANT, lambda schedule: schedule.created),
+    "lastModified": Field(Kind.INSTANT, lambda schedule: schedule.modified),
+    "executionInfo/endTime": Field(Kind.INSTANT, lambda schedule: schedule.ended or None),
+    "schedule/doNotRunUntil": Field(Kind.INSTANT, lambda schedule: _instant(schedule, "doNotRunUntil")),
+    "schedule/doNotRunAfter": Field(Kind.INSTANT, lambda schedule: _instant(schedule, "doNotRunAfter")),
+}
+
+
+def _instant(schedule: ScheduleRecord, name: str) -> int | None:
+    stated = schedule.spec["schedule"].get(name)
+    return None if stated is None else parse_timestamp(stated)
+
 
 NODE_FILTERS: Final[Mapping[str, Field[NodeRecord]]] = {
     "state": Field(Kind.ENUM, lambda node: node.state, SAME),

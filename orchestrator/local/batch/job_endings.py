@@ -14,16 +14,21 @@ import structlog
 
 from orchestrator.local.batch.allocation import Allocation
 from orchestrator.local.batch.background import Background
-from orchestrator.local.batch.delays import Delays
+from orchestrator.local.batch.delays import Pace
 from orchestrator.local.batch.dispatch import Dispatch
+from orchestrator.local.batch.interference import Interference
 from orchestrator.local.batch.leftovers import remove_folder
 from orchestrator.local.batch.preparation import Preparations
 from orchestrator.local.batch.runtime import JobRuntime, Machine, PoolRuntime
 from orchestrator.local.batch.store.outcomes import Ending, JobAction
 from orchestrator.local.batch.store.states import JobState
+from orchestrator.local.batch.store.views import job_folder
 from orchestrator.local.wire import times
 
 log = structlog.get_logger("orchestrator.local.batch")
+
+_BOOT_LIMIT = 30.0
+"""Seconds that the end of a job waits after a restart for nodes to be back."""
 
 _ENDINGS = {"requeue": Ending.REQUEUED, "terminate": Ending.TERMINATED}
 
@@ -36,7 +41,8 @@ class JobEndings:
         dispatch: stops tasks.
         preparations: stops and runs the jobs' own tasks.
         allocation: starts lost nodes again.
-        delays: to take.
+        pace: delays to take.
+        interference: may step in.
         pools: by key.
         forget: takes a deleted job out.
     """
@@ -48,7 +54,8 @@ class JobEndings:
         dispatch: Dispatch,
         preparations: Preparations,
         allocation: Allocation,
-        delays: Delays,
+        pace: Pace,
+        interference: Interference,
         pools: dict[str, PoolRuntime],
         forget: Callable[[JobRuntime], None],
     ) -> None:
@@ -56,9 +63,12 @@ class JobEndings:
         self._dispatch = dispatch
         self._preparations = preparations
         self._allocation = allocation
-        self._delays = delays
+        self._pace = pace
+        self._interference = interference
         self._pools = pools
         self._forget = forget
+        self.over: Callable[[JobRuntime], None] = lambda _job: None
+        """Told when a job is completed, and when it is gone."""
 
     def watch(self, job: JobRuntime) -> None:
         """Keep a new job's limits.
@@ -70,8 +80,34 @@ class JobEndings:
         if job.record.ends_with_its_tasks:
             self._background.spawn(self._end_if_empty, job)
 
+    def resume(self, job: JobRuntime) -> None:
+        """Go on with a job after a restart of the service.
+
+        Args:
+            job: in the state in which it was kept.
+        """
+        state = job.record.state
+        if state is JobState.ACTIVE:
+            self.watch(job)
+        elif state in (JobState.DISABLING, JobState.DISABLED):
+            self.restart_clock(job)
+            if state is JobState.DISABLING:
+                self._background.spawn(self._disable, job)
+        elif state is not JobState.COMPLETED and not job.ending:
+            job.released = bool(job.record.ended)
+            job.ending = True
+            self._background.spawn(self._end_after_boots, job)
+
+    async def _end_after_boots(self, job: JobRuntime) -> None:
+        # Release tasks run on nodes, and files are removed by them, once they are back.
+        with anyio.move_on_after(_BOOT_LIMIT):
+            for pool in list(self._pools.values()):
+                for machine in list(pool.machines.values()):
+                    await machine.boot_over.wait()
+        await self._end(job)
+
     async def _end_if_empty(self, job: JobRuntime) -> None:
-        await anyio.sleep(self._delays.empty_job)
+        await anyio.sleep(self._pace.now.empty_job)
         if not len(job.record.tasks):
             self.check_complete(job)
 
@@ -117,7 +153,7 @@ class JobEndings:
     async def _disable(self, job: JobRuntime) -> None:
         await anyio.lowlevel.checkpoint()
         await job.wait_until_quiet()
-        await anyio.sleep(self._delays.job_disabling)
+        await anyio.sleep(self._pace.now.job_disabling)
         if job.record.state is JobState.DISABLING:
             job.record.move(JobState.DISABLED, times.now())
 
@@ -183,23 +219,25 @@ class JobEndings:
     async def _finish(self, job: JobRuntime) -> None:
         record = job.record
         if record.state is JobState.TERMINATING:
-            await anyio.sleep(self._delays.job_termination)
+            await anyio.sleep(self._pace.now.job_termination)
         # A DELETE may have come while this waited.
         if record.state is JobState.TERMINATING:
             at = times.now()
             record.move(JobState.COMPLETED, at)
             record.ended = at
             log.info("job.completed", job=record.id, reason=record.terminate_reason)
+            self.over(job)
             return
-        await anyio.sleep(self._delays.job_deletion)
+        await anyio.sleep(self._pace.now.job_deletion + self._interference.lingering(job=record.id))
         await self._remove_files(job)
         self._forget(job)
         log.info("job.deleted", job=record.id)
+        self.over(job)
 
     async def _remove_files(self, job: JobRuntime) -> None:
         for pool in list(self._pools.values()):
             for machine in list(pool.machines.values()):
-                await remove_folder(machine, f"workitems/{job.record.id}")
+                await remove_folder(machine, job_folder(job.record.id))
 
     def act_on_failure(self, job: JobRuntime, action: JobAction) -> None:
         """Disable or terminate a job, as exitConditions say.
@@ -214,6 +252,16 @@ class JobEndings:
             self.disable(job, "requeue", times.now())
         else:
             self.terminate(job, "TaskFailed", times.now())
+
+    def finish(self, job: JobRuntime, reason: str) -> None:
+        """End a job that goes on.
+
+        Args:
+            job: any.
+            reason: told as terminateReason.
+        """
+        if job.record.open:
+            self.terminate(job, reason, times.now())
 
     def check_complete(self, job: JobRuntime) -> None:
         """End a job whose tasks are all complete, if it asks for that.

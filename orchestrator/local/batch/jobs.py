@@ -9,12 +9,13 @@ from orchestrator.local.batch.errors import (
     job_being_deleted,
     job_exists,
     job_has_no_preparation_or_release,
+    job_schedule_with_same_id_exists,
     operation_invalid_now,
 )
 from orchestrator.local.batch.filters import JOB_FILTERS
+from orchestrator.local.batch.job_births import tune
 from orchestrator.local.batch.pages import check_expand, list_page
 from orchestrator.local.batch.runtime import JobRuntime
-from orchestrator.local.batch.scheduler import JobQueue
 from orchestrator.local.batch.store.creation import check_open, make_job
 from orchestrator.local.batch.store.job_bodies import (
     job_disable,
@@ -31,7 +32,7 @@ from orchestrator.local.batch.store.views import (
     preparation_status_wire,
 )
 from orchestrator.local.wire import times
-from orchestrator.local.wire.api_error import invalid_property
+from orchestrator.local.wire.api_error import invalid_property, not_implemented
 from orchestrator.local.wire.call import Call, Reply, created, done, element
 from orchestrator.local.wire.conditions import check_conditions
 from orchestrator.local.wire.paging import Selection
@@ -55,17 +56,11 @@ async def create(account: Account, call: Call) -> Reply:
     existing = account.has_job(record.id)
     if existing is not None:
         raise job_being_deleted() if existing.record.state is JobState.DELETING else job_exists()
-    job = JobRuntime(record, JobQueue(record.id.lower(), record.sequence))
-    _tune(job)
-    account.add_job(job)
-    account.endings.watch(job)
+    if account.has_schedule(record.id) is not None:
+        raise job_schedule_with_same_id_exists()
+    account.births.begin(record)
     # The service tells this address whatever the job's id is (recorded in every version).
     return created(f"{call.account_url}/jobs/job-1", record.modified)
-
-
-def _tune(job: JobRuntime) -> None:
-    job.queue.priority = job.record.spec["priority"]
-    job.queue.most_parallel = job.record.spec["maxParallelTasks"]
 
 
 async def list_all(account: Account, call: Call) -> Reply:
@@ -114,19 +109,30 @@ def _update(account: Account, job: JobRuntime, change: dict[str, Any], spec: dic
         raise invalid_property(
             "onAllTasksComplete", new_mode, "It can't go back from terminatejob to noaction"
         )
-    moved = spec["poolInfo"]["poolId"].lower() != record.pool_id.lower()
+    moved = _moves(record, spec["poolInfo"])
     if moved and record.state is not JobState.DISABLED:
         raise operation_invalid_now("poolInfo can be changed only while the job is disabled")
     order = (*_ORDER, *(name for name in spec if name not in _ORDER))
+    if moved:
+        account.births.bury(job)
+        record.auto_pool_id = None
     record.spec = {name: spec[name] for name in order if name in spec}
     record.modified = times.now()
-    _tune(job)
+    tune(job)
     if moved:
         account.dispatch.bind(job)
     if "constraints" in change:
         account.endings.restart_clock(job)
     account.dispatch.schedule(record.pool_id)
     account.endings.check_complete(job)
+
+
+def _moves(record: JobRecord, pool: dict[str, Any]) -> bool:
+    if "poolId" in pool:
+        return bool(pool["poolId"].lower() != record.pool_id.lower())
+    if record.auto_pool_id is None:
+        raise not_implemented("a change from another pool to an auto pool")
+    return False  # the pool that it brought goes on as it was made
 
 
 _ORDER = (

@@ -7,22 +7,26 @@ so a node may be started, used and closed from any asyncio task.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
 import structlog
 
-from orchestrator.local.batch.execution import Execution, Outcome
+from orchestrator.local.batch.execution import Execution, Outcome, TransferFault
+from orchestrator.local.batch.isolation import UserRange
 from orchestrator.local.batch.search_path import inherited_environment
 from orchestrator.local.node_agent import folders, processes
 from orchestrator.local.node_agent.confinement import inside
+from orchestrator.local.node_agent.users import ADMINISTRATOR
 
 _log = structlog.get_logger("orchestrator.local")
 
@@ -58,6 +62,7 @@ class NodeProcess:
         self._running: dict[str, _Running] = {}
         self._removals: dict[int, asyncio.Future[str | None]] = {}
         self._requests = itertools.count(1)
+        self._users: UserRange | None = None
 
     @classmethod
     async def start(
@@ -67,29 +72,29 @@ class NodeProcess:
         isolate_users: bool = False,
         transfer_attempts: int = 5,
         transfer_timeout: float = 30.0,
+        trust: Mapping[str, str] | None = None,
     ) -> Self:
         """Start a node's process and wait until it takes orders.
 
         Args:
             root: the node's folder; made, with its layout, if it is not there.
-            isolate_users: run commands as users of their own; not served yet.
+            isolate_users: run commands that are no administrators' as users of their own; see `isolation`.
             transfer_attempts: of one request for a resource or output file, the first included.
             transfer_timeout: seconds without a byte in such a request.
+            trust: variables that tell programs which certificates to trust, for commands and transfers.
 
         Returns:
             The node.
 
         Raises:
-            NotImplementedError: with `isolate_users`.
+            IsolationError: if there are no user ids for it.
             NodeStartError: if the process can't be started or another one uses the root.
         """
-        if isolate_users:
-            raise NotImplementedError(
-                "isolate_users is not served yet: every task runs as the user who runs the service"
-            )
         node = cls(root.absolute())  # noqa: ASYNC240  # no I/O, unlike resolve()
         try:
-            await node._start(transfer_attempts, transfer_timeout)  # its own class
+            if isolate_users:
+                node._users = await asyncio.to_thread(UserRange.of_node, node._root)
+            await node._start(transfer_attempts, transfer_timeout, trust or {})  # its own class
         except BaseException:
             await node.close()
             raise
@@ -138,7 +143,11 @@ class NodeProcess:
                 "resource_files": [dict(file) for file in execution.resource_files],
                 "output_files": [dict(file) for file in execution.output_files],
                 "limit": execution.max_wall_clock_seconds,
+                "user": ADMINISTRATOR if execution.elevated else execution.user,
+                "readable": execution.readable,
                 "final": execution.final_attempt,
+                "download_fault": _fault(execution.download_fault),
+                "upload_fault": _fault(execution.upload_fault),
             }
         )
         try:
@@ -181,10 +190,16 @@ class NodeProcess:
         if error is not None:
             raise OSError(error)
 
+    def lose(self) -> None:
+        """Kill the agent, as a machine's power failure would; what runs is lost."""
+        if self._transport is not None and not self._gone.is_set():
+            self._transport.kill()
+
     async def close(self) -> None:
         """Kill everything that runs and end the node's process; what runs is lost. May be called again."""
         self._closing = True
         if self._transport is None:
+            self._release_users()
             return
         # The end of its input is what tells the agent to end everything, itself last.
         pipe = self._transport.get_pipe_transport(0)
@@ -199,10 +214,10 @@ class NodeProcess:
         finally:
             self._transport.close()
 
-    async def _start(self, attempts: int, timeout: float) -> None:
+    async def _start(self, attempts: int, timeout: float, trust: Mapping[str, str]) -> None:
         loop = asyncio.get_running_loop()
         inherited = await asyncio.to_thread(inherited_environment, os.environ)
-        trust = {name: os.environ[name] for name in _TRUST if name in os.environ}
+        chosen = {name: os.environ[name] for name in _TRUST if name in os.environ}
         try:
             transport, _ = await loop.subprocess_exec(
                 lambda: self._protocol,
@@ -211,14 +226,20 @@ class NodeProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd="/",
-                env=inherited | trust,
+                env=inherited | chosen | dict(trust),
                 start_new_session=True,  # Ctrl-C in the service's terminal is the service's to handle
             )
         except OSError as error:
             raise NodeStartError(f"the node agent could not be started: {error}") from error
         self._transport = transport
         self._send(
-            {"do": "begin", "environment": inherited, "attempts": attempts, "timeout": timeout},
+            {
+                "do": "begin",
+                "environment": inherited | dict(trust),
+                "attempts": attempts,
+                "timeout": timeout,
+                "users": [self._users.uids.start, len(self._users.uids)] if self._users else None,
+            },
         )
         try:
             await asyncio.wait_for(asyncio.shield(self._ready), _START_LIMIT)
@@ -229,6 +250,11 @@ class NodeProcess:
         pipe = self._transport.get_pipe_transport(0) if self._transport is not None else None
         if pipe is not None and not pipe.is_closing():
             cast("asyncio.WriteTransport", pipe).write(json.dumps(order).encode() + b"\n")
+
+    def _release_users(self) -> None:
+        users, self._users = self._users, None
+        if users is not None:
+            users.close()
 
     def _send_kill(self, execution_id: str, code: str, message: str) -> None:
         self._send({"do": "kill", "id": execution_id, "code": code, "message": message})
@@ -261,7 +287,9 @@ class NodeProcess:
             )
         sessions = {running.session for running in self._running.values() if running.session is not None}
         mark = processes.marker("AZ_BATCH_NODE_ROOT_DIR", str(self._root))
-        sweep = asyncio.get_running_loop().run_in_executor(None, processes.kill_everywhere, mark, sessions)
+        users = self._users.uids if self._users is not None else ()
+        kill = partial(processes.kill_everywhere, mark, sessions, users=users)
+        sweep = asyncio.get_running_loop().run_in_executor(None, kill)
         sweep.add_done_callback(self._after_exit)
 
     def _after_exit(self, sweep: asyncio.Future[bool]) -> None:
@@ -271,6 +299,7 @@ class NodeProcess:
             if not running.outcome.done():
                 running.outcome.set_result(running.lost())
         self._running.clear()
+        self._release_users()
         for answer in self._removals.values():
             if not answer.done():
                 answer.set_result("the node's process ended")
@@ -340,6 +369,10 @@ class _AgentProtocol(asyncio.SubprocessProtocol):
         # Called when the process is over and all it wrote has been read.
         assert self._transport is not None  # noqa: S101  # for the type
         self._on_exit(self._transport.get_returncode())
+
+
+def _fault(fault: TransferFault | None) -> dict[str, Any] | None:
+    return None if fault is None else dataclasses.asdict(fault)
 
 
 def _settle(future: asyncio.Future[None]) -> None:

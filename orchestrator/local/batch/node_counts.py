@@ -26,11 +26,12 @@ _ORDER: Final = (
     "unusable",
     "unknown",
     "waitingForStartTask",
+    "deallocated",
+    "deallocating",
+    "upgradingOS",
 )
-"""Recorded in 2023."""
+"""Recorded in 2023, up to those of deallocation."""
 
-_SINCE_DEALLOCATION: Final = ("deallocated", "deallocating", "upgradingOS")
-_DEALLOCATION_VERSION: Final = "2024-07-01"
 _MEMBER_OF: Final = {
     state: next(name for name in _ORDER if name.lower() == state.value) for state in NodeState
 }
@@ -38,21 +39,20 @@ _MEMBER_OF: Final = {
 
 async def list_all(account: Account, call: Call) -> Reply:
     """GET /nodecounts."""
-    extra = _SINCE_DEALLOCATION if call.api_version >= _DEALLOCATION_VERSION else ()
 
     def show(pool: PoolRecord) -> dict[str, Any]:
         nodes = list(pool.nodes)
         return {
             "poolId": pool.id,
-            "dedicated": _count((node for node in nodes if node.dedicated), extra),
-            "lowPriority": _count((node for node in nodes if not node.dedicated), extra),
+            "dedicated": _count(node for node in nodes if node.dedicated),
+            "lowPriority": _count(node for node in nodes if not node.dedicated),
         }
 
     return list_page(call, "poolnodecounts", account.pool_records.after, show, fields=COUNT_FILTERS)
 
 
-def _count(nodes: Iterable[NodeRecord], extra: tuple[str, ...]) -> dict[str, int]:
-    counts = dict.fromkeys((*_ORDER, *extra), 0)
+def _count(nodes: Iterable[NodeRecord]) -> dict[str, int]:
+    counts = dict.fromkeys(_ORDER, 0)
     total = 0
     for node in nodes:
         counts[_MEMBER_OF[node.state]] += 1

@@ -9,14 +9,22 @@ from orchestrator.local.batch.errors import (
     node_already_scheduled_so,
     node_being,
     node_state_unusable,
+    operation_invalid_now,
+    operation_not_valid_on_node,
 )
 from orchestrator.local.batch.filters import NODE_FILTERS
 from orchestrator.local.batch.pages import list_page
 from orchestrator.local.batch.runtime import Machine
-from orchestrator.local.batch.store.pool_bodies import disable_scheduling_body, reboot_body
+from orchestrator.local.batch.store.pool_bodies import (
+    deallocate_body,
+    disable_scheduling_body,
+    reboot_body,
+    reimage_body,
+)
 from orchestrator.local.batch.store.records import NodeRecord
 from orchestrator.local.batch.store.states import NodeState
 from orchestrator.local.batch.store.views import NODE_MEMBERS, node_wire
+from orchestrator.local.batch.versions import reimages_machines
 from orchestrator.local.wire import times
 from orchestrator.local.wire.call import Call, Reply, done, element
 from orchestrator.local.wire.paging import Selection
@@ -35,7 +43,12 @@ _BUSY: Final = {
     NodeState.STARTING: "Started",
     NodeState.WAITING_FOR_START_TASK: "Started",
     NodeState.REBOOTING: "Rebooted",
+    NodeState.REIMAGING: "Reimaged",
 }
+_NO_CLOUD_SERVICE: Final = (
+    "Operation reimage can be invoked only on pools created with cloudServiceConfiguration"
+)
+"""Recorded."""
 
 
 def _machine(account: Account, call: Call) -> Machine:
@@ -66,11 +79,42 @@ async def get(account: Account, call: Call) -> Reply:
 async def reboot(account: Account, call: Call) -> Reply:
     """POST /pools/{poolId}/nodes/{nodeId}/reboot."""
     option = reboot_body(call.json(), "")["nodeRebootOption"]
+    machine = _at_rest(account, call)
+    account.allocation.reboot(machine, option)
+    return done(202, service_id=call.url)
+
+
+def _at_rest(account: Account, call: Call) -> Machine:
     machine = _machine(account, call)
     state = machine.record.state
     if state not in _REBOOTS_FROM:
         raise node_being(_BUSY[state]) if state in _BUSY else node_state_unusable()
-    account.allocation.reboot(machine, option)
+    return machine
+
+
+async def reimage(account: Account, call: Call) -> Reply:
+    """POST /pools/{poolId}/nodes/{nodeId}/reimage."""
+    option = reimage_body(call.json(), "")["nodeReimageOption"]
+    _machine(account, call)  # what is not there comes first
+    if not reimages_machines(call.api_version):
+        raise operation_not_valid_on_node(_NO_CLOUD_SERVICE)
+    account.renewal.reimage(_at_rest(account, call), option)
+    return done(202, service_id=call.url)
+
+
+async def deallocate(account: Account, call: Call) -> Reply:
+    """POST /pools/{poolId}/nodes/{nodeId}/deallocate."""
+    option = deallocate_body(call.json(), "")["nodeDeallocateOption"]
+    account.renewal.deallocate(_at_rest(account, call), option)
+    return done(202, service_id=call.url)
+
+
+async def start(account: Account, call: Call) -> Reply:
+    """POST /pools/{poolId}/nodes/{nodeId}/start."""
+    machine = _machine(account, call)
+    if machine.record.state is not NodeState.DEALLOCATED:
+        raise operation_invalid_now("Only a deallocated node can be started")
+    account.renewal.start(machine)
     return done(202, service_id=call.url)
 
 

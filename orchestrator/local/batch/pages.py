@@ -41,7 +41,7 @@ def list_page(
         ApiError: for a parameter that can't be used.
     """
     size = page_size(call.query.get("maxresults"))
-    selection = Selection(call.query.get("$select"), members or frozenset())
+    selection = select(call, metadata, members or frozenset())
     check_expand(call)
     start = read_token(call.query.get("$skiptoken"))
     stated = call.query.get("$filter")
@@ -56,6 +56,20 @@ def list_page(
         page.append(selection.apply(show(record)))
         last = key
     return listing(call, metadata, page)
+
+
+def select(call: Call, metadata: str, members: frozenset[str]) -> Selection:
+    """Read `$select`, by the names of the request's version.
+
+    Args:
+        call: the request.
+        metadata: what follows `$metadata#`.
+        members: that can be selected.
+
+    Raises:
+        ApiError: InvalidQueryParameterValue for a name that the resource does not have.
+    """
+    return Selection(call.dialect.select(metadata, call.query.get("$select")), members)
 
 
 def check_expand(call: Call) -> None:

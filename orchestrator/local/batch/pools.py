@@ -11,11 +11,12 @@ from orchestrator.local.batch.errors import (
     pool_being_deleted,
     pool_being_resized,
     pool_exists,
+    pool_scales_itself,
 )
 from orchestrator.local.batch.filters import POOL_FILTERS
-from orchestrator.local.batch.pages import check_expand, list_page
+from orchestrator.local.batch.pages import check_expand, list_page, select
 from orchestrator.local.batch.runtime import PoolRuntime
-from orchestrator.local.batch.scheduler import Fill, PoolSlots
+from orchestrator.local.batch.scheduler import Fill
 from orchestrator.local.batch.store.creation import make_pool
 from orchestrator.local.batch.store.pool_bodies import (
     ONLY_WHILE_EMPTY,
@@ -31,9 +32,7 @@ from orchestrator.local.batch.store.views import POOL_MEMBERS, pool_wire
 from orchestrator.local.wire import times
 from orchestrator.local.wire.call import Call, Reply, created, done, element
 from orchestrator.local.wire.conditions import check_conditions
-from orchestrator.local.wire.paging import Selection
 
-_JOB_ORDER_SINCE: Final = "2025-06-01"
 _ORDER: Final = (
     "displayName",
     "vmSize",
@@ -41,9 +40,12 @@ _ORDER: Final = (
     "targetDedicatedNodes",
     "targetLowPriorityNodes",
     "enableAutoScale",
+    "autoScaleFormula",
+    "autoScaleEvaluationInterval",
     "enableInterNodeCommunication",
     "startTask",
     "userAccounts",
+    "certificateReferences",
     "metadata",
     "taskSlotsPerNode",
     "taskSchedulingPolicy",
@@ -66,19 +68,17 @@ def _for_write(account: Account, call: Call) -> PoolRuntime:
 
 
 def _show(pool: PoolRecord, call: Call) -> dict[str, Any]:
-    return pool_wire(pool, call.account_url, job_order=call.api_version >= _JOB_ORDER_SINCE)
+    return pool_wire(pool, call.account_url)
 
 
 async def create(account: Account, call: Call) -> Reply:
     """POST /pools."""
     record = make_pool(call.json(), times.now())
+    account.autoscaling.check_interval(record.spec)
     existing = account.has_pool(record.id)
     if existing is not None:
         raise pool_being_deleted() if existing.record.state is PoolState.DELETING else pool_exists()
-    fill = Fill(record.spec["taskSchedulingPolicy"]["nodeFillType"])
-    pool = PoolRuntime(record, PoolSlots(fill))
-    account.add_pool(pool)
-    account.allocation.begin_resize(pool, "requeue")
+    account.pool_lives.begin(record)
     return created(f"{call.account_url}/pools/{record.id}", record.modified)
 
 
@@ -96,7 +96,7 @@ async def list_all(account: Account, call: Call) -> Reply:
 
 async def get(account: Account, call: Call) -> Reply:
     """GET /pools/{poolId}."""
-    selection = Selection(call.query.get("$select"), POOL_MEMBERS)
+    selection = select(call, "pools", POOL_MEMBERS)
     check_expand(call)
     pool = _pool(account, call).record
     check_conditions(call.headers, modified=pool.modified, reading=True)
@@ -113,11 +113,7 @@ async def exists(account: Account, call: Call) -> Reply:
 async def delete(account: Account, call: Call) -> Reply:
     """DELETE /pools/{poolId}."""
     pool = _for_write(account, call)
-    at = times.now()
-    pool.record.move(PoolState.DELETING, at)
-    pool.record.modified = at
-    pool.record.spec = {**pool.record.spec, **dict.fromkeys(TARGETS, 0)}
-    account.allocation.begin_deletion(pool)
+    account.pool_lives.end(pool, times.now())
     return done(202)
 
 
@@ -137,7 +133,8 @@ async def replace_properties(account: Account, call: Call) -> Reply:
     change = pool_properties(call.json(), "")
     pool = _for_write(account, call)
     kept = {name: value for name, value in pool.record.spec.items() if name not in ("startTask", "metadata")}
-    change = {name: value for name, value in change.items() if value != []}
+    empty = {name for name, value in change.items() if value == [] and name != "certificateReferences"}
+    change = {name: value for name, value in change.items() if name not in empty}
     _replace(pool, {**kept, **change})
     return done(204, service_id=call.url, modified=pool.record.modified)
 
@@ -161,6 +158,8 @@ async def resize(account: Account, call: Call) -> Reply:
     """POST /pools/{poolId}/resize."""
     body = resize_body(call.json())
     pool = _for_write(account, call)
+    if pool.record.spec["enableAutoScale"]:
+        raise pool_scales_itself()
     if pool.record.allocation is not AllocationState.STEADY:
         raise pool_being_resized()
     option = body.pop("nodeDeallocationOption")

@@ -5,7 +5,7 @@ Source of facts: the product page "Job preparation and release tasks".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import anyio
 
@@ -61,6 +61,7 @@ class Preparations:
         if machine.key not in job.preparing and place not in job.record.preparations:
             job.preparing[machine.key] = anyio.Event()
             job.record.preparations[place] = CommandRun(started=times.now())
+            job.record.touch()
             self._background.spawn(self._prepare, job, machine)
         if not spec["waitForSuccess"]:
             return True
@@ -85,6 +86,7 @@ class Preparations:
             if not run.ended:
                 # The node went away under it: whoever comes to the node next prepares it anew.
                 job.record.preparations.pop(place, None)
+            job.record.touch()
             job.preparing.pop(machine.key).set()
             job.changed.tell()
 
@@ -112,15 +114,20 @@ class Preparations:
             for pool_id, node_id in list(job.record.preparations):
                 pool = pools.get(pool_id.lower())
                 machine = pool.machines.get(node_id) if pool is not None else None
+                over = job.record.releases.get((pool_id, node_id))
+                if over is not None and over.ended:  # before the service was restarted
+                    continue
                 if machine is not None and machine.node is not None:
                     group.start_soon(self._release, job, machine)
 
     async def _release(self, job: JobRuntime, machine: Machine) -> None:
         run = CommandRun(started=times.now())
         job.record.releases[_place(machine)] = run
+        job.record.touch()
         maker = self._maker(job, machine, _RELEASE)
         await run_command(machine, run, maker, most_retries=0, job_key=job.key)
         run.ended = run.ended or times.now()
+        job.record.touch()
 
     def _maker(self, job: JobRuntime, machine: Machine, member: str) -> Callable[[str], Execution]:
         def make(execution_id: str) -> Execution:
@@ -144,6 +151,36 @@ class Preparations:
             and (spec["rerunOnNodeRebootAfterSuccess"] or not run.succeeded)
         ):
             job.record.preparations.pop(_place(machine))
+            job.record.touch()
+
+    @staticmethod
+    def after_restart(job: JobRuntime, pools: Mapping[str, PoolRuntime]) -> None:
+        """Forget what a restart of the service broke off or makes void.
+
+        Args:
+            job: nothing of which runs yet.
+            pools: with the machines that boot again.
+        """
+        record = job.record
+        record.releases = {place: run for place, run in record.releases.items() if run.ended}
+        record.preparations = {place: run for place, run in record.preparations.items() if run.ended}
+        if record.open:
+            for pool in pools.values():
+                for machine in pool.machines.values():
+                    Preparations.after_reboot(job, machine)
+
+
+def forget_files(jobs: Iterable[JobRuntime], machine: Machine) -> None:
+    """Forget what jobs did on a node, whose files go.
+
+    Args:
+        jobs: all there are.
+        machine: that comes back empty.
+    """
+    for job in jobs:
+        job.queue.barred.discard(machine.key)
+        if job.record.preparations.pop(_place(machine), None) is not None:
+            job.record.touch()
 
 
 def _place(machine: Machine) -> tuple[str, str]:

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrator.local.batch import files, images, jobs, node_counts, nodes, pools, tasks
+from orchestrator.local.batch import (
+    files,
+    images,
+    jobs,
+    never_there,
+    node_counts,
+    nodes,
+    pool_scaling,
+    pools,
+    schedules,
+    tasks,
+)
 from orchestrator.local.batch.account import Account
 from orchestrator.local.wire.routing import Handler, Operation
 
@@ -18,6 +29,7 @@ _NODE_LIST: Final = _FILTER | {"$select"}
 _LIST: Final = _NODE_LIST | {"$expand"}
 _GET: Final = frozenset({"$select", "$expand"})
 _SELECT: Final = frozenset({"$select"})
+_USAGE: Final = _FILTER | {"startTime", "endTime", "endtime"}
 _FORCE: Final = frozenset({"force"})
 _RECURSIVE: Final = frozenset({"recursive"})
 _NONE: Final[frozenset[str]] = frozenset()
@@ -37,18 +49,18 @@ def _line(
 
 
 OPERATIONS: Final[tuple[Operation[Account], ...]] = (
-    _line("list_applications", "GET", "/applications", None),
-    _line("get_application", "GET", "/applications/{applicationId}", None),
-    _line("list_pool_usage_metrics", "GET", "/poolusagemetrics", None),
+    _line("list_applications", "GET", "/applications", never_there.list_applications, _PAGE),
+    _line("get_application", "GET", "/applications/{applicationId}", never_there.get_application),
+    _line("list_pool_usage_metrics", "GET", "/poolusagemetrics", never_there.list_usage_metrics, _USAGE),
     _line("create_pool", "POST", "/pools", pools.create),
     _line("list_pools", "GET", "/pools", pools.list_all, _LIST),
     _line("begin_delete_pool", "DELETE", _POOL, pools.delete),
     _line("pool_exists", "HEAD", _POOL, pools.exists),
     _line("get_pool", "GET", _POOL, pools.get, _GET),
     _line("update_pool", "PATCH", _POOL, pools.patch),
-    _line("disable_pool_auto_scale", "POST", f"{_POOL}/disableautoscale", None),
-    _line("enable_pool_auto_scale", "POST", f"{_POOL}/enableautoscale", None),
-    _line("evaluate_pool_auto_scale", "POST", f"{_POOL}/evaluateautoscale", None),
+    _line("disable_pool_auto_scale", "POST", f"{_POOL}/disableautoscale", pool_scaling.disable),
+    _line("enable_pool_auto_scale", "POST", f"{_POOL}/enableautoscale", pool_scaling.enable),
+    _line("evaluate_pool_auto_scale", "POST", f"{_POOL}/evaluateautoscale", pool_scaling.evaluate),
     _line("begin_resize_pool", "POST", f"{_POOL}/resize", pools.resize),
     _line("begin_stop_pool_resize", "POST", f"{_POOL}/stopresize", pools.stop_resize),
     _line("replace_pool_properties", "POST", f"{_POOL}/updateproperties", pools.replace_properties),
@@ -64,7 +76,7 @@ OPERATIONS: Final[tuple[Operation[Account], ...]] = (
     _line("begin_terminate_job", "POST", f"{_JOB}/terminate", jobs.terminate, _FORCE),
     _line("create_job", "POST", "/jobs", jobs.create),
     _line("list_jobs", "GET", "/jobs", jobs.list_all, _LIST),
-    _line("list_jobs_from_schedule", "GET", f"{_SCHEDULE}/jobs", None),
+    _line("list_jobs_from_schedule", "GET", f"{_SCHEDULE}/jobs", schedules.list_jobs, _LIST),
     _line(
         "list_job_preparation_and_release_task_status",
         "GET",
@@ -73,16 +85,16 @@ OPERATIONS: Final[tuple[Operation[Account], ...]] = (
         _NODE_LIST,
     ),
     _line("get_job_task_counts", "GET", f"{_JOB}/taskcounts", tasks.counts),
-    _line("job_schedule_exists", "HEAD", _SCHEDULE, None),
-    _line("begin_delete_job_schedule", "DELETE", _SCHEDULE, None),
-    _line("get_job_schedule", "GET", _SCHEDULE, None),
-    _line("update_job_schedule", "PATCH", _SCHEDULE, None),
-    _line("replace_job_schedule", "PUT", _SCHEDULE, None),
-    _line("disable_job_schedule", "POST", f"{_SCHEDULE}/disable", None),
-    _line("enable_job_schedule", "POST", f"{_SCHEDULE}/enable", None),
-    _line("begin_terminate_job_schedule", "POST", f"{_SCHEDULE}/terminate", None),
-    _line("create_job_schedule", "POST", "/jobschedules", None),
-    _line("list_job_schedules", "GET", "/jobschedules", None),
+    _line("job_schedule_exists", "HEAD", _SCHEDULE, schedules.exists),
+    _line("begin_delete_job_schedule", "DELETE", _SCHEDULE, schedules.delete, _FORCE),
+    _line("get_job_schedule", "GET", _SCHEDULE, schedules.get, _GET),
+    _line("update_job_schedule", "PATCH", _SCHEDULE, schedules.patch),
+    _line("replace_job_schedule", "PUT", _SCHEDULE, schedules.replace),
+    _line("disable_job_schedule", "POST", f"{_SCHEDULE}/disable", schedules.disable),
+    _line("enable_job_schedule", "POST", f"{_SCHEDULE}/enable", schedules.enable),
+    _line("begin_terminate_job_schedule", "POST", f"{_SCHEDULE}/terminate", schedules.terminate, _FORCE),
+    _line("create_job_schedule", "POST", "/jobschedules", schedules.create),
+    _line("list_job_schedules", "GET", "/jobschedules", schedules.list_all, _LIST),
     _line("create_task", "POST", f"{_JOB}/tasks", tasks.create),
     _line("list_tasks", "GET", f"{_JOB}/tasks", tasks.list_all, _LIST),
     _line("create_task_collection", "POST", f"{_JOB}/addtaskcollection", tasks.create_collection),
@@ -101,16 +113,22 @@ OPERATIONS: Final[tuple[Operation[Account], ...]] = (
     _line("replace_node_user", "PUT", f"{_NODE}/users/{{userName}}", None),
     _line("get_node", "GET", _NODE, nodes.get, _SELECT),
     _line("begin_reboot_node", "POST", f"{_NODE}/reboot", nodes.reboot),
-    _line("begin_start_node", "POST", f"{_NODE}/start", None),
-    _line("begin_reimage_node", "POST", f"{_NODE}/reimage", None),
-    _line("begin_deallocate_node", "POST", f"{_NODE}/deallocate", None),
+    _line("begin_start_node", "POST", f"{_NODE}/start", nodes.start),
+    _line("begin_reimage_node", "POST", f"{_NODE}/reimage", nodes.reimage),
+    _line("begin_deallocate_node", "POST", f"{_NODE}/deallocate", nodes.deallocate),
     _line("disable_node_scheduling", "POST", f"{_NODE}/disablescheduling", nodes.disable_scheduling),
     _line("enable_node_scheduling", "POST", f"{_NODE}/enablescheduling", nodes.enable_scheduling),
     _line("get_node_remote_login_settings", "GET", f"{_NODE}/remoteloginsettings", None),
     _line("upload_node_logs", "POST", f"{_NODE}/uploadbatchservicelogs", None),
     _line("list_nodes", "GET", f"{_POOL}/nodes", nodes.list_all, _NODE_LIST),
-    _line("get_node_extension", "GET", f"{_NODE}/extensions/{{extensionName}}", None),
-    _line("list_node_extensions", "GET", f"{_NODE}/extensions", None),
+    _line(
+        "get_node_extension",
+        "GET",
+        f"{_NODE}/extensions/{{extensionName}}",
+        never_there.get_extension,
+        _SELECT,
+    ),
+    _line("list_node_extensions", "GET", f"{_NODE}/extensions", never_there.list_extensions, _PAGE | _SELECT),
     _line("delete_node_file", "DELETE", _NODE + _FILE, files.delete_node_file, _RECURSIVE),
     _line("download_node_file", "GET", _NODE + _FILE, files.get_node_file),
     _line("get_node_file_properties", "HEAD", _NODE + _FILE, files.head_node_file),

@@ -14,18 +14,43 @@ from orchestrator.local.batch.store.records import JobRecord, NodeRecord, PoolRe
 
 @dataclass(slots=True, eq=False)
 class Signal:
-    """Something to wait on that can be told again and again."""
+    """Something to wait on that can be told again and again. Costs nothing while nobody waits."""
 
-    _event: anyio.Event = field(default_factory=anyio.Event)
+    _event: anyio.Event | None = None
 
     def tell(self) -> None:
         """Wake whoever waits now."""
-        event, self._event = self._event, anyio.Event()
-        event.set()
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
 
     async def wait(self) -> None:
         """Wait for the next tell."""
+        if self._event is None:
+            self._event = anyio.Event()
         await self._event.wait()
+
+
+@dataclass(slots=True, eq=False)
+class Latch:
+    """An event that happens once. Costs nothing while nobody waits."""
+
+    _over: bool = False
+    _signal: Signal = field(default_factory=Signal)
+
+    def set(self) -> None:
+        """Let it happen."""
+        self._over = True
+        self._signal.tell()
+
+    def is_set(self) -> bool:
+        """Tell whether it has happened."""
+        return self._over
+
+    async def wait(self) -> None:
+        """Wait until it has happened."""
+        if not self._over:
+            await self._signal.wait()
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +75,7 @@ class Attempt:
     slots: int
     ending: Ending | None = None
     executing: bool = False
-    settled: anyio.Event = field(default_factory=anyio.Event)
+    settled: Latch = field(default_factory=Latch)
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from orchestrator.local.batch.account import Account
 from orchestrator.local.batch.errors import (
     task_completed,
     task_not_completed,
+    task_not_found,
     task_succeeded,
 )
 from orchestrator.local.batch.filters import TASK_FILTERS
@@ -27,6 +28,7 @@ from orchestrator.local.batch.store.creation import (
     read_task,
 )
 from orchestrator.local.batch.store.outcomes import TASK_ENDED, Ending
+from orchestrator.local.batch.store.past import counts_as_of, task_as_of, walk_as_of
 from orchestrator.local.batch.store.records import TaskRecord
 from orchestrator.local.batch.store.states import TaskState
 from orchestrator.local.batch.store.task_bodies import (
@@ -35,6 +37,7 @@ from orchestrator.local.batch.store.task_bodies import (
     task_replacement,
 )
 from orchestrator.local.batch.store.views import TASK_MEMBERS, task_directory, task_wire
+from orchestrator.local.batch.versions import task_counts
 from orchestrator.local.wire import times
 from orchestrator.local.wire.api_error import ApiError, invalid_property
 from orchestrator.local.wire.call import Call, Reply, created, done, element, listing
@@ -60,8 +63,7 @@ async def create(account: Account, call: Call) -> Reply:
     if conflict is not None:
         raise conflict
     task = make_task(job.record, body, spec, times.now())
-    account.dispatch.enqueue(job, task)
-    account.dispatch.schedule(job.record.pool_id)
+    account.dispatch.admit(job, [task])
     return created(f"{call.account_url}/jobs/{job.record.id}/tasks/{task.id}", task.modified)
 
 
@@ -76,6 +78,7 @@ async def create_collection(account: Account, call: Call) -> Reply:
     check_open(job.record)
     base = f"{call.account_url}/jobs/{job.record.id}/tasks/"
     results: list[Mapping[str, Any]] = []
+    added: list[TaskRecord] = []
     for body, spec in zip(bodies, specs, strict=True):
         name: str = spec["id"]
         try:
@@ -87,7 +90,7 @@ async def create_collection(account: Account, call: Call) -> Reply:
             results.append(_refused(call, refusal, base, name))
             continue
         task = make_task(job.record, body, spec, times.now())
-        account.dispatch.enqueue(job, task)
+        added.append(task)
         results.append(
             {
                 "status": "Success",
@@ -97,7 +100,7 @@ async def create_collection(account: Account, call: Call) -> Reply:
                 "location": base + name,
             }
         )
-    account.dispatch.schedule(job.record.pool_id)
+    account.dispatch.admit(job, added)
     # The service answers in the order in which it got done (recorded): nobody may rely on the request's.
     random.shuffle(results)
     return listing(call, "taskaddresult", results)
@@ -122,7 +125,7 @@ async def list_all(account: Account, call: Call) -> Reply:
     return list_page(
         call,
         "tasks",
-        job.record.tasks.after,
+        walk_as_of(job.record.tasks.after, call.as_of),
         lambda task: task_wire(task, call.account_url),
         fields=TASK_FILTERS,
         members=TASK_MEMBERS,
@@ -134,6 +137,10 @@ async def get(account: Account, call: Call) -> Reply:
     selection = Selection(call.query.get("$select"), TASK_MEMBERS)
     check_expand(call)
     _, task = _task(account, call)
+    shown = task if call.as_of is None else task_as_of(task, call.as_of)
+    if shown is None:
+        raise task_not_found()
+    task = shown
     check_conditions(call.headers, modified=task.modified, reading=True)
     return element(call, "tasks/@Element", selection.apply(task_wire(task, call.account_url)), task.modified)
 
@@ -163,9 +170,7 @@ async def delete(account: Account, call: Call) -> Reply:
         account.dispatch.stop(attempt, Ending.DELETED)
         await attempt.settled.wait()
     if job.record.tasks.get(task.id) is task:
-        job.record.tasks.pop(task.id)
-        job.record.counts.remove(task.state, task.slots, succeeded=task.failure is None)
-        job.record.dependencies.discard(task.id)
+        job.record.remove_task(task)
         job.queue.ready.discard(task.id.lower())
     await _remove_files(account, task)
     account.endings.check_complete(job)
@@ -231,5 +236,7 @@ async def list_subtasks(account: Account, call: Call) -> Reply:
 async def counts(account: Account, call: Call) -> Reply:
     """GET /jobs/{jobId}/taskcounts."""
     job = account.job(call.parameters["jobId"])
-    wire = {"taskCounts": job.record.counts.tasks, "taskSlotCounts": job.record.counts.slots}
-    return element(call, "taskcountsresult/@Element", wire)
+    record = job.record
+    shown = record.counts if call.as_of is None else counts_as_of(record.tasks, call.as_of)
+    metadata, wire = task_counts(call.api_version, shown.tasks, shown.slots)
+    return element(call, metadata, wire)

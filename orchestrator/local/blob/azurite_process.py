@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Self
 
 from orchestrator.local.blob.install import Azurite
+from orchestrator.local.tls.certificates import Certificates
 
 _WATCHDOG = Path(__file__).parent / "watchdog.cjs"
-_LISTENS = re.compile(rb"successfully listens on http://127\.0\.0\.1:(\d+)")
+_DELEGATION = Path(__file__).parent / "delegation.cjs"
+_LISTENS = re.compile(rb"successfully listens on https?://127\.0\.0\.1:(\d+)")
 # Azurite closes idle connections after 5 s by itself, under the hands of clients that keep them for longer.
 _KEEP_ALIVE = 300
 _STOP_LIMIT = 6.0
@@ -46,6 +48,8 @@ class AzuriteProcess:
         port: int,
         limit: float,
         pass_fds: Sequence[int] = (),
+        tls: Certificates | None = None,
+        oauth: bool = False,
     ) -> Self:
         """Start the server and wait until it answers.
 
@@ -56,6 +60,8 @@ class AzuriteProcess:
             port: to listen on, 0 for one that the system picks.
             limit: seconds for all of it.
             pass_fds: descriptors that the server keeps open while it lives.
+            tls: for https; None for http.
+            oauth: let in whoever brings a bearer token; the server checks no signature. Needs `tls`.
 
         Returns:
             The process.
@@ -65,11 +71,22 @@ class AzuriteProcess:
         """
         name, key = account
         command = [
-            *(str(azurite.node), "--require", str(_WATCHDOG), str(azurite.script)),
+            *(
+                str(azurite.node),
+                "--require",
+                str(_WATCHDOG),
+                "--require",
+                str(_DELEGATION),
+                str(azurite.script),
+            ),
             *("--blobPort", str(port), "--blobHost", "127.0.0.1", "--location", str(data_dir)),
             *("--disableTelemetry", "--silent", "--loose", "--skipApiVersionCheck"),
             *("--blobKeepAliveTimeout", str(_KEEP_ALIVE)),
         ]
+        if tls is not None:
+            command += ["--cert", str(tls.server), "--key", str(tls.server_key)]
+        if oauth:
+            command += ["--oauth", "basic"]
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=subprocess.PIPE,
@@ -87,7 +104,7 @@ class AzuriteProcess:
         try:
             async with asyncio.timeout(limit):
                 self.port = await self._listening()
-                await self._answers()
+                await self._answers(tls)
         except BaseException as error:
             await self.stop()
             if isinstance(error, TimeoutError):
@@ -149,10 +166,11 @@ class AzuriteProcess:
         async for line in self._process.stdout:
             self._lines.append(line.decode(errors="replace").rstrip())
 
-    async def _answers(self) -> None:
+    async def _answers(self, tls: Certificates | None) -> None:
         """Ask for anything; any answer in HTTP will do."""
+        context = None if tls is None else await asyncio.to_thread(tls.client_context)
         async with asyncio.timeout(_ASK_LIMIT):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
             try:
                 writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
                 if not (await reader.readline()).startswith(b"HTTP/1.1 "):

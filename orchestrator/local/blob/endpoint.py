@@ -16,6 +16,7 @@ import structlog
 
 from orchestrator.local.blob.azurite_process import AzuriteProcess, BlobEndpointError
 from orchestrator.local.blob.install import Azurite, ensure_azurite
+from orchestrator.local.tls.certificates import Certificates
 
 _log = structlog.get_logger("orchestrator.local")
 
@@ -39,6 +40,8 @@ class BlobEndpoint:
         data_dir: made if it is not there; blobs survive in it.
         port: 0 for one that the system picks.
         pass_fds: descriptors that the server keeps open while it lives.
+        tls: for https; None for http.
+        oauth: let in whoever brings a bearer token: Azurite checks no signature. Needs `tls`.
     """
 
     def __init__(
@@ -49,12 +52,16 @@ class BlobEndpoint:
         data_dir: Path,
         port: int = 0,
         pass_fds: Sequence[int] = (),
+        tls: Certificates | None = None,
+        oauth: bool = False,
     ) -> None:
         self._account_name = account_name
         self._account_key = account_key
         self._data_dir = data_dir
         self._port = port
         self._pass_fds = tuple(pass_fds)
+        self._tls = tls
+        self._oauth = oauth
         self._process: AzuriteProcess | None = None
         self._watch: asyncio.Task[None] | None = None
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
@@ -73,15 +80,19 @@ class BlobEndpoint:
     @property
     def url(self) -> str:
         """The account's address, once it is started."""
-        return f"http://127.0.0.1:{self._port}/{self._account_name}"
+        return f"{self._scheme}://127.0.0.1:{self._port}/{self._account_name}"
 
     @property
     def connection_string(self) -> str:
         """What storage clients take; it holds the account's key."""
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={self._account_name};"
+            f"DefaultEndpointsProtocol={self._scheme};AccountName={self._account_name};"
             f"AccountKey={self._account_key};BlobEndpoint={self.url};"
         )
+
+    @property
+    def _scheme(self) -> str:
+        return "http" if self._tls is None else "https"
 
     async def start(self) -> None:
         """Install Azurite if need be, start it and wait until it answers.
@@ -118,6 +129,8 @@ class BlobEndpoint:
             port=self._port,
             limit=_START_LIMIT,
             pass_fds=self._pass_fds,
+            tls=self._tls,
+            oauth=self._oauth,
         )
 
     async def _keep(self, azurite: Azurite) -> None:

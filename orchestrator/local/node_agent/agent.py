@@ -6,6 +6,7 @@ through `Link.call_soon`. The loop never waits for anything but `Link.wait`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ from .confinement import inside
 from .failures import Failure, NodeFailure
 from .link import Link, ServiceGoneError
 from .patience import Patience
+from .users import Users
 
 _TICK = 2.0
 """Seconds between looks whether the parent is still there: a copy of the pipe may keep that open."""
@@ -41,13 +43,23 @@ class Agent:
         link: to the service.
         environment: what every command inherits: PATH and LANG.
         patience: of transfers.
+        users: as whom commands run; None where they all run as the agent's user.
     """
 
-    def __init__(self, *, root: Path, link: Link, environment: dict[str, str], patience: Patience) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        link: Link,
+        environment: dict[str, str],
+        patience: Patience,
+        users: Users | None = None,
+    ) -> None:
         self._root = root
         self._link = link
         self._environment = environment
         self._patience = patience
+        self._users = users
         self._attempts: dict[str, Attempt] = {}
         self._commands: dict[int, Attempt] = {}
         self._orders: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -81,7 +93,7 @@ class Agent:
             # What leftovers are recognised by must be true whatever a user's settings say.
             "AZ_BATCH_NODE_ROOT_DIR": str(self._root),
             "AZ_BATCH_TASK_DIR": str(directory),
-            "AZ_BATCH_TASK_WORKING_DIR": str(directory / "wd"),
+            "AZ_BATCH_TASK_WORKING_DIR": f"{directory}/wd",
         }
         attempt = Attempt(
             execution_id=order["id"],
@@ -92,21 +104,30 @@ class Agent:
             output_files=order["output_files"],
             final=order["final"],
             started_at=_now(),
+            readable=order["readable"],
+            download_fault=order["download_fault"],
+            upload_fault=order["upload_fault"],
         )
         self._attempts[attempt.execution_id] = attempt
         self._link.tell("started", id=attempt.execution_id, at=attempt.started_at)
+        try:
+            if self._users is not None:
+                attempt.user = self._users.find(order["user"], directory)
+        except NodeFailure as refused:
+            self._prepared(attempt, refused.failure)
+            return
         limit = order["limit"]
         if limit is not None:
             attempt.deadline = time.monotonic() + limit
         if attempt.resource_files:
             from . import transfer, transfers  # noqa: PLC0415  # see transfers
 
-            channel = attempt.channel = transfer.Channel(self._patience)
+            channel = attempt.channel = transfer.Channel(self._patience, attempt.download_fault)
             self._in_thread(lambda: transfers.prepare(attempt, channel), partial(self._prepared, attempt))
         elif folders.needs_clearing(directory):
-            self._in_thread(lambda: folders.try_make_task(directory), partial(self._prepared, attempt))
+            self._in_thread(lambda: _make_folder(attempt), partial(self._prepared, attempt))
         else:
-            self._prepared(attempt, folders.try_make_task(directory))
+            self._prepared(attempt, _make_folder(attempt))
 
     def _kill(self, order: dict[str, Any]) -> None:
         attempt = self._attempts.get(order["id"])
@@ -129,7 +150,12 @@ class Agent:
         if failure is None and attempt.failure is None:
             try:
                 words = launch.split(attempt.command_line)
-                pid = launch.spawn(words, task_directory=attempt.directory, environment=attempt.environment)
+                pid = launch.spawn(
+                    words,
+                    task_directory=attempt.directory,
+                    environment=attempt.environment,
+                    user=attempt.user,
+                )
             except NodeFailure as refused:
                 failure = refused.failure
             else:
@@ -196,7 +222,7 @@ class Agent:
         attempt.deadline = None
         from . import transfer, transfers  # noqa: PLC0415  # see transfers
 
-        channel = attempt.channel = transfer.Channel(self._patience)
+        channel = attempt.channel = transfer.Channel(self._patience, attempt.upload_fault)
         self._in_thread(lambda: transfers.upload(files, attempt, channel), partial(self._uploaded, attempt))
 
     def _uploaded(self, attempt: Attempt, failure: Failure | None) -> None:
@@ -219,6 +245,8 @@ class Agent:
     def _end_everything(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(ServiceGoneError):  # what has ended is not to run again
+            self._link.flush()
         for attempt in self._attempts.values():
             if attempt.channel is not None:
                 attempt.channel.cancel()
@@ -246,10 +274,24 @@ class Agent:
 
     def _in_thread(self, work: Callable[[], str | Failure | None], then: Callable[[Any], None]) -> None:
         def body() -> None:
-            result = work()
-            self._link.call_soon(lambda: then(result))
+            try:
+                result = work()
+            except BaseException as defect:
+                # Nobody would ever hear of this attempt's end: better the node dies and starts again.
+                error = defect
+                self._link.call_soon(lambda: _fail(error))
+            else:
+                self._link.call_soon(lambda: then(result))
 
         threading.Thread(target=body, daemon=True).start()
+
+
+def _fail(error: BaseException) -> None:
+    raise error
+
+
+def _make_folder(attempt: Attempt) -> Failure | None:
+    return folders.try_make_task(attempt.directory, attempt.user, readable=attempt.readable)
 
 
 def _now() -> datetime:
@@ -270,6 +312,7 @@ def _belongs(pid: int, attempt: Attempt) -> bool:
         processes.session_of(pid) == attempt.pid
         or processes.carries(pid, processes.marker("AZ_BATCH_TASK_DIR", str(attempt.directory)))
         or processes.works_in(pid, attempt.directory.resolve())
+        or (attempt.user is not None and attempt.user.alone and processes.user_of(pid) == attempt.user.uid)
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from . import failures
 from .failures import Failure
+from .users import User
 
 
 class Phase(Enum):
@@ -61,6 +62,10 @@ class Attempt:
         output_files: wire form.
         final: whether a failure is the last word, so that outputs go up.
         started_at: when it came.
+        user: as whom it runs; None where users are not told apart.
+        readable: whether other users may look into its folder.
+        download_fault: how every download fails, if that is wanted: `trouble`, `reason`, `status`.
+        upload_fault: likewise every upload.
         phase: see `move`.
         pid: of the command, and of its session.
         exit_code: of the command.
@@ -80,6 +85,10 @@ class Attempt:
     output_files: Sequence[Mapping[str, Any]]
     final: bool
     started_at: datetime
+    user: User | None = None
+    readable: bool = False
+    download_fault: Mapping[str, Any] | None = None
+    upload_fault: Mapping[str, Any] | None = None
     phase: Phase = Phase.PREPARING
     pid: int | None = None
     exit_code: int | None = None

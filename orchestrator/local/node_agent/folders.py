@@ -12,45 +12,73 @@ import stat
 from pathlib import Path
 
 from .failures import DiskStep, Failure, disk_failure
+from .users import User, acting_as, hand_over
 
 NODE_FOLDERS = ("applications", "fsmounts", "shared", "startup", "volatile", "workitems")
 """What every node has below its root."""
 
+_STREAMS = ("stdout.txt", "stderr.txt")
+_UPLOAD_LOGS = ("fileuploadout.txt", "fileuploaderr.txt")
 _TRIES = 3
 
 
-def make_node(root: Path) -> None:
-    """Make a node's folders; those that are there stay as they are."""
+def make_node(root: Path, *, shared_by_users: bool = False) -> None:
+    """Make a node's folders; those that are there stay as they are.
+
+    Args:
+        root: of the node.
+        shared_by_users: let every user in, and write to `shared`, where each can delete his own files only.
+    """
     for name in NODE_FOLDERS:
         (root / name).mkdir(parents=True, exist_ok=True)
+    if shared_by_users:
+        root.chmod(0o755)
+        (root / "shared").chmod(0o1777)
 
 
 def needs_clearing(task_directory: Path) -> bool:
     """Tell whether an earlier attempt left a working directory."""
-    return os.path.lexists(task_directory / "wd")
+    return os.path.lexists(f"{task_directory}/wd")
 
 
-def make_task(task_directory: Path) -> None:
+def make_task(task_directory: Path, user: User | None = None, *, readable: bool = False) -> None:
     """Make a task's folder as a new attempt finds it: an empty `wd`, empty streams, no upload logs.
+
+    Args:
+        task_directory: absolute.
+        user: who gets it; None where users are not told apart.
+        readable: whether the other users may look into it.
 
     Raises:
         OSError: if that can't be done.
     """
-    working_directory = task_directory / "wd"
-    if needs_clearing(task_directory):
-        remove_tree(working_directory)
-    working_directory.mkdir(parents=True)
-    for name in ("stdout.txt", "stderr.txt"):
-        os.close(os.open(task_directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
-    for name in ("fileuploadout.txt", "fileuploaderr.txt"):
-        with contextlib.suppress(FileNotFoundError):
-            (task_directory / name).unlink()
+    if user is not None:
+        hand_over(task_directory, user, readable=readable)
+    with acting_as(user):
+        # Text, and one call where one will do: this is half of what the agent does for a task.
+        working_directory = f"{task_directory}/wd"
+        if needs_clearing(task_directory):
+            for name in (*_STREAMS, *_UPLOAD_LOGS):
+                # Not emptied: a task may have put a link or a pipe there.
+                remove_tree(task_directory / name)
+            remove_tree(Path(working_directory))
+        try:
+            os.mkdir(task_directory)  # noqa: PTH102  # as above
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            task_directory.mkdir(parents=True)
+        os.mkdir(working_directory)  # noqa: PTH102  # as above
+        for name in _STREAMS:
+            os.close(os.open(f"{task_directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
 
 
-def try_make_task(task_directory: Path) -> Failure | None:
+def try_make_task(
+    task_directory: Path, user: User | None = None, *, readable: bool = False
+) -> Failure | None:
     """Make a task's folder as `make_task` does, and tell what goes wrong as a failure of the task."""
     try:
-        make_task(task_directory)
+        make_task(task_directory, user, readable=readable)
     except OSError as error:
         return disk_failure(DiskStep.DIRECTORY, "wd", error)
     return None

@@ -19,6 +19,7 @@ from . import folders, processes
 from .agent import Agent, ignore_signals
 from .link import Link, ServiceGoneError
 from .patience import Patience
+from .users import Users
 
 _LOCK_LIMIT = 10.0
 _LOCK_PAUSE = 0.05
@@ -39,10 +40,15 @@ def main(root_name: str) -> None:
     os.umask(0o022)  # a service may run with a stricter one; tasks get the usual one
     try:
         begin = _first_order(link)
+        # First of all: every thread and every process is to be born without what is given up here.
+        users = Users(*begin["users"]) if begin["users"] else None
+        if users is not None:
+            users.prepare(root)
         used_before = (root / "volatile" / "agent.lock").exists()
-        folders.make_node(root)
+        folders.make_node(root, shared_by_users=users is not None)
         if not _lock(root / "volatile" / "agent.lock"):
             link.tell("refused", reason=f"another node agent uses {root}")
+            link.flush()
             return
         if not processes.become_subreaper():
             sys.stderr.write(
@@ -52,13 +58,15 @@ def main(root_name: str) -> None:
             # Agent and service may both have been killed: what ran then must not meet what runs next.
             processes.kill_everywhere(processes.marker("AZ_BATCH_NODE_ROOT_DIR", str(root)), ())
         link.tell("ready", pid=os.getpid())
+        link.flush()
     except (ServiceGoneError, KeyboardInterrupt):
         return
     except OSError as error:
         link.tell("refused", reason=str(error))
+        link.flush()
         return
     patience = Patience(attempts=begin["attempts"], timeout=begin["timeout"])
-    Agent(root=root, link=link, environment=begin["environment"], patience=patience).serve()
+    Agent(root=root, link=link, environment=begin["environment"], patience=patience, users=users).serve()
 
 
 def _first_order(link: Link) -> dict[str, Any]:

@@ -86,6 +86,15 @@ def session_of(pid: int) -> int | None:
         return None
 
 
+def user_of(pid: int) -> int | None:
+    """Give the user id that a process runs with, None if it is over."""
+    try:
+        text = (_PROC / str(pid) / "status").read_text(errors="replace")
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Uid:")), None)
+
+
 def send_kill(pid: int) -> None:
     """End a process at once; one that is over already is fine."""
     with contextlib.suppress(OSError):
@@ -98,19 +107,26 @@ def send_kill_to_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def kill_everywhere(mark: bytes, sessions: Collection[int], *, limit: float = 5.0) -> bool:
-    """End every process that carries a mark or is in one of some sessions; blocks while they die.
+def kill_everywhere(
+    mark: bytes, sessions: Collection[int], *, users: Collection[int] = (), limit: float = 5.0
+) -> bool:
+    """End every process with a mark, in one of some sessions or of some users; blocks while they die.
 
     Args:
         mark: see `marker` and `marker_below`.
         sessions: session ids.
+        users: user ids.
         limit: seconds.
 
     Returns:
         Whether none is left; no after the limit (a process stuck in the kernel).
     """
     deadline = time.monotonic() + limit
-    while found := [pid for pid in _living() if carries(pid, mark) or session_of(pid) in sessions]:
+
+    def wanted(pid: int) -> bool:
+        return carries(pid, mark) or session_of(pid) in sessions or bool(users and user_of(pid) in users)
+
+    while found := [pid for pid in _living() if wanted(pid)]:
         for pid in found:
             send_kill(pid)
         if time.monotonic() > deadline:

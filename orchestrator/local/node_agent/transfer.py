@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from .failures import Trouble, trouble_of_status
 from .patience import Patience
+from .users import acting_as_the_agent
 
 CHUNK = 256 * 1024
 """Bytes that are read or written at a time."""
@@ -68,9 +71,11 @@ class Channel:
 
     Args:
         patience: of every request.
+        fault: what every request meets instead of a server, if that is wanted: `trouble`, `reason`, `status`.
     """
 
     patience: Patience
+    fault: Mapping[str, Any] | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _connection: http.client.HTTPConnection | None = None
     _origin: tuple[str, str] | None = None
@@ -111,6 +116,8 @@ class Channel:
             TransferError: when it is given up.
             TransferCancelled: when somebody called `cancel`.
         """
+        if self.fault is not None:
+            raise TransferError(Trouble(self.fault["trouble"]), self.fault["reason"], self.fault["status"])
         for number in range(1, self.patience.attempts + 1):
             self.check()
             pause = min(_FIRST_PAUSE * 2 ** (number - 1), _LONGEST_PAUSE)
@@ -176,9 +183,9 @@ class Channel:
             raise TransferError(Trouble.OTHER, "the address is neither http nor https")
         if self._origin != (parts.scheme, parts.netloc) or self._connection is None:
             self.close()
-            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
             try:
-                self._connection = kind(parts.hostname, parts.port, timeout=self.patience.timeout)
+                with acting_as_the_agent():
+                    self._connection = _connection(parts, self.patience.timeout)
             except ValueError as error:
                 raise TransferError(Trouble.OTHER, "the address has no usable port") from error
             self._origin = (parts.scheme, parts.netloc)
@@ -186,9 +193,24 @@ class Channel:
         if parts.query:
             target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
         self.check()
-        self._connection.request(method, target, body=body, headers=dict(headers))
-        self.check()  # cancel() may have looked before there was a socket
-        return self._connection.getresponse()
+        # Names, certificates and parts of Python may be read only now.
+        with acting_as_the_agent():
+            self._connection.request(method, target, body=body, headers=dict(headers))
+            self.check()  # cancel() may have looked before there was a socket
+            return self._connection.getresponse()
+
+
+def _connection(parts: SplitResult, timeout: float) -> http.client.HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=_trust())
+    return http.client.HTTPConnection(host, parts.port, timeout=timeout)
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    # Once a node: reading all that a machine trusts takes longer than a transfer.
+    return ssl.create_default_context()
 
 
 def _reason(answer: http.client.HTTPResponse) -> str:

@@ -14,6 +14,7 @@ from . import failures, folders, output_files, resource_files
 from .attempt import Attempt
 from .failures import Failure, NodeFailure, Trouble
 from .transfer import Channel, TransferCancelled
+from .users import acting_as
 
 
 def prepare(attempt: Attempt, channel: Channel) -> Failure | None:
@@ -26,9 +27,9 @@ def prepare(attempt: Attempt, channel: Channel) -> Failure | None:
     Returns:
         What went wrong, None if all is there or somebody broke it off.
     """
-    failure = folders.try_make_task(attempt.directory)
+    failure = folders.try_make_task(attempt.directory, attempt.user, readable=attempt.readable)
     if failure is None:
-        with contextlib.suppress(TransferCancelled), contextlib.closing(channel):
+        with acting_as(attempt.user), contextlib.suppress(TransferCancelled), contextlib.closing(channel):
             try:
                 resource_files.download_all(attempt.resource_files, attempt.directory / "wd", channel)
             except NodeFailure as refused:
@@ -50,7 +51,7 @@ def upload(wanted: Sequence[Mapping[str, Any]], attempt: Attempt, channel: Chann
     Returns:
         The first thing that went wrong, None if all went well or somebody broke it off.
     """
-    with contextlib.suppress(TransferCancelled), contextlib.closing(channel):
+    with acting_as(attempt.user), contextlib.suppress(TransferCancelled), contextlib.closing(channel):
         try:
             return output_files.upload_all(wanted, attempt.directory, attempt.environment, channel)
         except NodeFailure as refused:

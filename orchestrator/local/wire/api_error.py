@@ -71,6 +71,15 @@ def authentication_failed(detail: str) -> ApiError:
     return ApiError(403, "AuthenticationFailed", message, AuthenticationErrorDetail=detail)
 
 
+def invalid_token(detail: str) -> ApiError:
+    """A bearer token is not one of this account's, or its time is over (401, as documented for tokens)."""
+    message = (
+        "Server failed to authenticate the request. Make sure the value of Authorization header is formed"
+        " correctly including the signature."
+    )
+    return ApiError(401, "AuthenticationFailed", message, AuthenticationErrorDetail=detail)
+
+
 def forbidden_origin(header: str) -> ApiError:
     """A page in a browser, or a name rebound to loopback, tried to drive the service."""
     message = "The local service answers programs on this machine only."

@@ -8,8 +8,11 @@ is answered with the headers that the real service puts on every answer (recorde
 from __future__ import annotations
 
 import re
+import socket
+import struct
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
 
@@ -27,25 +30,17 @@ from orchestrator.local.wire.api_error import (
     unsupported_query_parameter,
     unsupported_version,
 )
-from orchestrator.local.wire.auth import SharedKey
+from orchestrator.local.wire.bearer import AUDIENCE
 from orchestrator.local.wire.call import JSON_TYPE, Call, Framing, Reply, parse_query
-from orchestrator.local.wire.routing import Operation, Router
+from orchestrator.local.wire.credentials import Credentials
+from orchestrator.local.wire.dialect import Dialect
+from orchestrator.local.wire.keeping import Keeper
+from orchestrator.local.wire.routing import Handler, Operation, Router
 
 S = TypeVar("S")
-
-API_VERSIONS: Final = frozenset(
-    {
-        "2020-03-01.11.0",
-        "2021-06-01.14.0",
-        "2022-01-01.15.0",
-        "2022-10-01.16.0",
-        "2023-05-01.17.0",
-        "2024-02-01.19.0",
-        "2024-07-01.20.0",
-        "2025-06-01",
-    }
-)
-"""Those that recordings show or that published clients send, and that share the shapes served here."""
+Answer = Callable[[Call], Awaitable[Reply]]
+Around = Callable[[Call, Answer], Awaitable[Reply]]
+"""Answers a request by the handler that it is given, or otherwise."""
 
 LARGEST_BODY: Final = 1024 * 1024
 _LARGEST_DRAINED: Final = 64 * 1024 * 1024
@@ -57,8 +52,21 @@ _EVERY_ANSWER: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
 }
 _TIMEOUT: Final = "timeout"
+_READING: Final = frozenset({"GET", "HEAD"})
 
 log = structlog.get_logger("orchestrator.local.wire")
+
+
+class ConnectionBroken(Exception):  # noqa: N818  # not an error: somebody wished it
+    """The client is to get no answer.
+
+    Args:
+        reset: whether its connection is reset; otherwise it is closed in order.
+    """
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__(reset)
+        self.reset = reset
 
 
 class App(Generic[S]):
@@ -67,13 +75,27 @@ class App(Generic[S]):
     Args:
         service: what handlers work on.
         operations: the endpoint's table.
-        key: verifies signatures.
+        key: verifies signatures and tokens.
+        around: stands between a request that is in order and its handler.
+        dialects: by api-version; no other is served.
     """
 
-    def __init__(self, service: S, operations: Iterable[Operation[S]], key: SharedKey) -> None:
+    def __init__(
+        self,
+        service: S,
+        operations: Iterable[Operation[S]],
+        key: Credentials,
+        around: Around | None = None,
+        *,
+        dialects: Mapping[str, Dialect],
+        keeper: Keeper | None = None,
+    ) -> None:
         self._service = service
         self._router = Router(operations)
         self._key = key
+        self._around = around
+        self._dialects = dialects
+        self._keeper = keeper
 
     def application(self) -> web.Application:
         """Make the aiohttp application.
@@ -102,13 +124,15 @@ class App(Generic[S]):
             reply = await self._answer(request, request_id, account_url, at)
         except ApiError as refusal:
             reply = _refusal(refusal, account_url, request_id, at)
+        except ConnectionBroken as broken:
+            return _hang_up(request, broken)
         except Exception:  # the border: the client gets an answer, the log the reason
             log.exception("wire.request.broken", method=request.method, request_id=request_id)
             reply = _refusal(internal_error(), account_url, request_id, at)
         return await _send(request, reply, request_id)
 
     async def _answer(self, request: web.Request, request_id: str, account_url: str, at: int) -> Reply:
-        _check_local(request)
+        check_local(request)
         raw_path, _, raw_query = request.raw_path.partition("?")
         pairs = parse_query(raw_query)
         body = await _read(request)
@@ -119,7 +143,7 @@ class App(Generic[S]):
         for name, value in pairs:
             if value:
                 query.setdefault(name, value)
-        version = _version(query)
+        dialect = self._dialect(query)
         operation, parameters = self._router.find(request.method, raw_path)
         if operation.handler is None:
             raise not_implemented(operation.name)
@@ -137,28 +161,48 @@ class App(Generic[S]):
             headers=request.headers,
             body=body,
             request_id=request_id,
-            api_version=version,
+            dialect=dialect,
             at=at,
         )
-        return await operation.handler(self._service, call)
+        answer = partial(self._call, operation.handler)
+        return await (answer(call) if self._around is None else self._around(call, answer))
+
+    async def _call(self, handler: Handler[S], call: Call) -> Reply:
+        if self._keeper is None:
+            return await handler(self._service, call)
+        reading = call.method in _READING
+        self._keeper.check(reading=reading)
+        try:
+            return await handler(self._service, call)
+        finally:
+            # No answer, not even a refusal, tells what a kill could still undo.
+            await self._keeper.settle(reading=reading)
+
+    def _dialect(self, query: Mapping[str, str]) -> Dialect:
+        version = query.get("api-version")
+        if version is None:
+            raise missing_query_parameter("api-version")
+        dialect = self._dialects.get(version)
+        if dialect is None:
+            raise unsupported_version(version)
+        return dialect
 
 
-def _check_local(request: web.Request) -> None:
+def check_local(request: web.Request) -> None:
+    """Refuse what may come from a page in a browser.
+
+    Args:
+        request: to any path.
+
+    Raises:
+        ApiError: InsufficientAccountPermissions.
+    """
     # A page in a browser can reach loopback, directly (then it sends Origin) or by a name of its own that
     # resolves to 127.0.0.1 (then Host tells). Either would be handing out code execution.
     if not _LOOPBACK_HOST.match(request.headers.get("Host", "")):
         raise forbidden_origin("Host")
     if "Origin" in request.headers:
         raise forbidden_origin("Origin")
-
-
-def _version(query: Mapping[str, str]) -> str:
-    version = query.get("api-version")
-    if version is None:
-        raise missing_query_parameter("api-version")
-    if version not in API_VERSIONS:
-        raise unsupported_version(version)
-    return version
 
 
 async def _read(request: web.Request) -> bytes:
@@ -181,13 +225,29 @@ async def _read(request: web.Request) -> bytes:
 def _refusal(refusal: ApiError, account_url: str, request_id: str, at: int) -> Reply:
     if refusal.status == HTTPStatus.NOT_MODIFIED:
         return Reply(status=304, framing=Framing.LENGTH)
+    headers = {"Content-Type": JSON_TYPE}
+    if refusal.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = f'Bearer error="invalid_token", resource="{AUDIENCE}"'
     return Reply(
         status=refusal.status,
-        headers={"Content-Type": JSON_TYPE},
+        headers=headers,
         body=refusal.body(account_url, request_id, at),
         framing=Framing.LENGTH,
         reason=refusal.message,
     )
+
+
+def _hang_up(request: web.Request, broken: ConnectionBroken) -> web.Response:
+    if request.transport is not None:
+        if broken.reset:
+            # With nothing to linger for, closing sends a reset.
+            request.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            request.transport.abort()
+        else:
+            request.transport.close()
+    return web.Response()  # for the form: nobody is there to read it
 
 
 class _Typeless(web.Response):

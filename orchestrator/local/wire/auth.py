@@ -119,8 +119,8 @@ class SharedKey:
         account, colon, signature = credential.strip().partition(":")
         if scheme != "SharedKey" or not colon:
             raise authentication_failed(
-                "The Authorization header is not in the form SharedKey ACCOUNT:SIGNATURE,"
-                " the only one that the local service accepts."
+                "The Authorization header is not in the form SharedKey ACCOUNT:SIGNATURE or Bearer TOKEN,"
+                " the only ones that the local service accepts."
             )
         return account, signature
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from orchestrator.local.wire.api_error import invalid_request_body
+from orchestrator.local.wire.dialect import Dialect
 from orchestrator.local.wire.layout import render, render_list
 from orchestrator.local.wire.times import etag, http_date
 
@@ -46,8 +47,9 @@ class Call:
         headers: looked up without case.
         body: as sent.
         request_id: of the answer.
-        api_version: as sent.
+        dialect: of its api-version.
         at: when it arrived, in ticks.
+        as_of: the instant whose state the answer is to show, in ticks; None for now.
     """
 
     operation: str
@@ -60,22 +62,29 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     request_id: str
-    api_version: str
+    dialect: Dialect
     at: int
+    as_of: int | None = None
 
     @property
     def url(self) -> str:
         """The address that was called, without the query."""
         return self.account_url + self.raw_path
 
+    @property
+    def api_version(self) -> str:
+        """As sent."""
+        return self.dialect.version
+
     def json(self) -> dict[str, Any]:
         """Read the body.
 
         Returns:
-            The object; an empty one when there is no body.
+            The object, in the newest version's shape; an empty one when there is no body.
 
         Raises:
-            ApiError: InvalidRequestBody when it is something else.
+            ApiError: InvalidRequestBody when it is something else, UnsupportedProperty for a member that its
+                version does not have.
         """
         if not self.body.strip():
             return {}
@@ -85,7 +94,7 @@ class Call:
             raise invalid_request_body(str(broken)) from None
         if not isinstance(value, dict):
             raise invalid_request_body("The body is not a JSON object.")
-        return value
+        return self.dialect.read(self.operation, value)
 
 
 class Framing(Enum):
@@ -146,7 +155,14 @@ def done(status: int, *, service_id: str | None = None, modified: int | None = N
     return Reply(status=status, headers=headers, framing=framing)
 
 
-def element(call: Call, metadata: str, wire: Mapping[str, Any], modified: int | None = None) -> Reply:
+def element(
+    call: Call,
+    metadata: str,
+    wire: Mapping[str, Any],
+    modified: int | None = None,
+    *,
+    service_id: str | None = None,
+) -> Reply:
     """200 with one resource.
 
     Args:
@@ -154,11 +170,15 @@ def element(call: Call, metadata: str, wire: Mapping[str, Any], modified: int | 
         metadata: what follows `$metadata#`.
         wire: the members.
         modified: lastModified, for what has an ETag.
+        service_id: URL for DataServiceId, where the operation tells one.
     """
     headers = {"Content-Type": JSON_TYPE}
+    if service_id is not None:
+        headers["DataServiceId"] = service_id
     if modified is not None:
         headers |= _stamped(modified)
-    body = render({"odata.metadata": f"{call.account_url}/$metadata#{metadata}", **wire})
+    shown = call.dialect.show(metadata, wire)
+    body = render({"odata.metadata": f"{call.account_url}/$metadata#{metadata}", **shown})
     return Reply(status=200, headers=headers, body=body)
 
 
@@ -171,5 +191,6 @@ def listing(call: Call, metadata: str, page: Sequence[Mapping[str, Any]], link: 
         page: its elements.
         link: where the next page is.
     """
-    body = render_list(f"{call.account_url}/$metadata#{metadata}", page, link)
+    shown = [call.dialect.show(metadata, one) for one in page]
+    body = render_list(f"{call.account_url}/$metadata#{metadata}", shown, link)
     return Reply(status=200, headers={"Content-Type": JSON_TYPE}, body=body)

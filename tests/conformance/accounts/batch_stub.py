@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -64,6 +64,7 @@ class Seen:
     raw_path: str
     query: dict[str, str]
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class BatchStub:
@@ -114,6 +115,7 @@ class BatchStub:
             raw_path=request.raw_path.partition("?")[0],
             query=dict(request.query),
             body=await request.read(),
+            headers=request.headers,
         )
         self.seen.append(seen)
         self.arrived.set()

@@ -5,42 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from orchestrator.accounts import Account, StorageAccount
-from orchestrator.accounts.settings import AccountSettings
 from orchestrator.errors import ConflictError, ThrottledError, UnreachableError
 from orchestrator.limits import Limits
-from orchestrator.spec.secret import SecretText
-from tests.conformance.accounts.batch_stub import DROP, KEY, BatchStub, Reply, Seen
+from tests.conformance.accounts.batch_stub import DROP, Reply, Seen
+from tests.conformance.accounts.storage_stub import StorageStub, refusal
 
 _LIMITS = Limits(
     attempts=3, backoff=0.01, backoff_limit=0.02, deletion_timeout=0.5, deletion_poll_interval=0.01
 )
-
-
-class StorageStub(BatchStub):
-    """The same for blobs, whose signatures Azurite checks in the other tests."""
-
-    def _check_signature(self, request: object, seen: Seen) -> None:
-        pass
-
-    @property
-    def storage_settings(self) -> AccountSettings:
-        blobs = f"AccountName=acc;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:{self.port}/acc"
-        return AccountSettings(
-            batch_account="acc",
-            batch_endpoint="http://127.0.0.1:1",
-            batch_key=SecretText(KEY),
-            storage_connection_string=SecretText(blobs),
-        )
-
-
-def refusal(status: int, code: str, **headers: str) -> Reply:
-    told = f"<Code>{code}</Code><Message>{code} it is.\nRequestId:1</Message>"
-    body = f"<?xml version='1.0'?><Error>{told}</Error>"
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, body.encode(), {"x-ms-error-code": code, "Content-Type": "application/xml", **named})
 
 
 @pytest.fixture
@@ -91,6 +68,24 @@ async def test_a_container_that_is_there_after_a_lost_answer_is_ours(
     assert await storage.create_container("c") is True
     stub.says(refusal(409, "ContainerAlreadyExists"))
     assert await storage.create_container("c") is False
+
+
+async def test_a_cancellation_waits_until_it_is_known_what_became_of_a_container(
+    stub: StorageStub, storage: StorageAccount
+) -> None:
+    """A request that is given up may be carried out after clean-up has found nothing to delete."""
+    created = False
+    with anyio.CancelScope() as scope:
+
+        def cancel_and_answer(_: Seen) -> Reply:
+            scope.cancel()
+            return Reply(201)
+
+        stub.says(cancel_and_answer)
+        created = await storage.create_container("c")
+        await anyio.lowlevel.checkpoint()
+    assert scope.cancelled_caught
+    assert created
 
 
 async def test_a_deletion_under_way_is_enough(stub: StorageStub, storage: StorageAccount) -> None:

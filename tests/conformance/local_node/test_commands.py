@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator.local.batch.execution import Execution
-from orchestrator.local.batch.node import NodeProcess
 from tests.conformance.local_node.conftest import Bench, code
 from tests.conformance.waiting import alive, until, written_pid
 
@@ -153,11 +152,6 @@ async def test_a_directory_outside_of_the_root_is_refused(bench: Bench) -> None:
     execution = Execution(execution_id="x", command_line="true", directory="../elsewhere")
     with pytest.raises(ValueError, match="climb"):
         await bench.node.execute(execution, on_started=bench.started.append)
-
-
-async def test_users_of_their_own_are_refused_by_name(bench: Bench) -> None:
-    with pytest.raises(NotImplementedError, match="isolate_users"):
-        await NodeProcess.start(bench.node.root, isolate_users=True)
 
 
 async def test_a_task_keeps_the_usual_file_mode_mask(bench: Bench) -> None:

@@ -56,6 +56,18 @@ def merged_by_hand(body: Any, rest: Any) -> Any:
     return rest
 
 
+def test_our_metadata_stays_beside_that_of_the_job_file() -> None:
+    """Clean-up deletes only what names its run: a pool without would cost money for ever."""
+    theirs = [{"name": "cost-center", "value": "7"}, {"name": "run", "value": "forged"}]
+    expected = [{"name": "run", "value": "r-1"}, {"name": "cost-center", "value": "7"}]
+    rest = FrozenMapping({"metadata": theirs})
+    job = job_body(job_id="j", pool_id="p", metadata={"run": "r-1"}, rest=rest)
+    assert job["metadata"] == expected
+    spec = PoolSpec(id="p", vm_size="s", image=ImageSpec(publisher="a", offer="b", sku="c"), rest=rest)
+    pool = pool_body(spec, pool_id="p", image=_IMAGE, start_task=None, metadata={"run": "r-1"})
+    assert pool["metadata"] == expected
+
+
 @given(body=_objects, rest=_objects)
 def test_objects_are_merged_and_all_else_is_replaced(body: dict[str, Any], rest: dict[str, Any]) -> None:
     before = json.dumps([body, rest])

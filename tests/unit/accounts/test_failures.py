@@ -13,7 +13,15 @@ from azure.identity import CredentialUnavailableError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.accounts.failures import Answer, Failure, error_of, observe, refusal, retry_after
+from orchestrator.accounts.failures import (
+    Answer,
+    AnswerError,
+    Failure,
+    error_of,
+    observe,
+    refusal,
+    retry_after,
+)
 from orchestrator.errors import (
     AuthenticationError,
     ConflictError,
@@ -172,3 +180,26 @@ async def test_nobody_signed_in_is_an_authentication_error_with_a_code() -> None
     assert isinstance(alone, AuthenticationError)
     assert alone.code == "CredentialUnavailable"
     assert "sign in" in str(alone)
+
+
+def test_an_error_of_storage_is_read_without_its_signature() -> None:
+    told = f"No such container: {_SIGNED} &lt;c&gt;\nRequestId:11-22\nTime:2026-01-02"
+    body = (
+        f"\ufeff<?xml version='1.0'?><Error><Code>ContainerNotFound</Code><Message>{told}</Message></Error>"
+    )
+    failure = refusal(404, {"x-ms-request-id": "11-22"}, body.encode())
+    assert failure.code == "ContainerNotFound"
+    assert failure.message == "No such container: https://acc.blob.core.windows.net/c/b <c>"
+    assert failure.request_id == "11-22"
+
+
+@pytest.mark.parametrize(
+    "body", [b"<Error>", b"<Error><Code>a</Code>", b"<Error>\xff<Code></Code><Message></Message></Error>"]
+)
+def test_half_an_error_of_storage_is_an_error_all_the_same(body: bytes) -> None:
+    assert refusal(409, {"x-ms-error-code": "LeaseLost"}, body).code == "LeaseLost"
+
+
+async def test_a_refusal_of_a_plain_request_is_observed_as_it_is() -> None:
+    failure = refusal(404, {}, b"")
+    assert await observe(AnswerError(failure)) is failure

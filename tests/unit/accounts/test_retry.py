@@ -28,7 +28,10 @@ def test_what_may_pass_is_tried_again_after_a_pause_within_bounds(
     pause = next_pause(attempt, failure, _LIMITS, random.Random(seed))
     ceiling = min(0.5 * 2 ** (attempt - 1), 20.0)
     assert pause is not None
-    assert ceiling / 2 <= pause <= ceiling
+    if attempt == 1 and failure.answer is not Answer.REFUSED:  # mostly an idle connection that was closed
+        assert pause <= ceiling / 5
+    else:
+        assert ceiling / 2 <= pause <= ceiling
 
 
 @given(

@@ -178,3 +178,9 @@ def test_any_connection_string_is_read_or_refused(text: str) -> None:
 )
 def test_only_this_machine_is_loopback(url: str, loopback: bool) -> None:
     assert is_loopback(url) is loopback
+
+
+def test_a_local_services_authority_comes_from_the_environment_only() -> None:
+    assert settings_from_environment(ENVIRON).local_ca_file is None
+    settings = settings_from_environment({**ENVIRON, "ORCHESTRATOR_LOCAL_CA_FILE": "/somewhere/ca.pem"})
+    assert settings.local_ca_file == "/somewhere/ca.pem"

@@ -9,9 +9,12 @@ from urllib.parse import parse_qs
 
 import pytest
 from azure.storage.blob import UserDelegationKey
+from azure.storage.blob._shared_access_signature import BlobSharedAccessSignature
 from azure.storage.blob.aio import BlobServiceClient
+from hypothesis import given
+from hypothesis import strategies as st
 
-from orchestrator.accounts.signing import SasSigner
+from orchestrator.accounts.signing import SAS_VERSION, ReadTemplate, SasSigner
 from orchestrator.errors import ConfigError
 from orchestrator.limits import Limits
 from orchestrator.spec.secret import SecretText
@@ -94,3 +97,43 @@ async def test_an_account_key_signs_for_any_time_and_asks_nobody() -> None:
 async def test_only_a_secure_account_demands_secure_use(url: str, protocol: str | None) -> None:
     signed = terms(await signer(Lender(url), _KEY).write_container("c", until=later(hours=1)))
     assert signed.get("spr") == protocol
+
+
+@given(
+    blob=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
+        lambda name: name[0] != "/"
+    ),
+    container=st.sampled_from(["c", "in-3f9a0c", "$root"]),
+    seconds=st.integers(0, 10**8),
+    secure=st.booleans(),
+)
+def test_a_signature_made_here_is_the_one_that_the_sdk_makes(
+    blob: str, container: str, seconds: int, secure: bool
+) -> None:
+    start = datetime(2024, 2, 28, 23, 59, 59, 987654, tzinfo=UTC)
+    expiry = start + timedelta(seconds=seconds)
+    sdk: Any = BlobSharedAccessSignature("acc", _KEY.reveal())
+    sdk.x_ms_version = SAS_VERSION
+    expected = sdk.generate_blob(
+        container, blob, permission="r", start=start, expiry=expiry, protocol="https" if secure else None
+    )
+    template = ReadTemplate(
+        account="acc", key=_KEY.reveal(), container=container, start=start, expiry=expiry, secure=secure
+    )
+    assert template.query(blob) == expected
+
+
+async def test_many_ends_of_many_containers_are_signed_each_for_itself() -> None:
+    signing = signer(Lender(), _KEY)
+    until = later(hours=1)
+    first = await signing.read_blob("c", "b", until=until)
+    for number in range(200):
+        await signing.read_blob(f"c{number}", "b", until=until)
+    other = await signing.read_blob("c", "b", until=until + timedelta(hours=1))
+    assert terms(first)["se"] != terms(other)["se"]
+    assert (await signing.read_blob("c", "b", until=until)).reveal().startswith("st=")
+
+
+async def test_a_containers_signature_says_what_it_is_for() -> None:
+    signed = terms(await signer(Lender(), _KEY).container("c", permissions="rcw", until=later(hours=1)))
+    assert (signed["sp"], signed["sr"]) == ("rcw", "c")

@@ -21,10 +21,25 @@ async def test_the_first_signal_asks_and_every_later_one_ends_at_once(number: si
     interrupts = Interrupts(first=came.append, second=second)
     with interrupts.installed():
         assert not interrupts.asked
+        asked = interrupts.next
         os.kill(os.getpid(), number)
         async with asyncio.timeout(5):
-            await interrupts.wait()
+            await asked.wait()
         os.kill(os.getpid(), number)
         async with asyncio.timeout(5):
             await twice.wait()
     assert came == [number.name, "second"]
+
+
+async def test_who_waits_for_the_next_signal_is_not_told_of_an_earlier_one() -> None:
+    interrupts = Interrupts(first=lambda _: None, second=lambda: None)
+    with interrupts.installed():
+        earlier = interrupts.next
+        os.kill(os.getpid(), signal.SIGINT)
+        async with asyncio.timeout(5):
+            await earlier.wait()
+        later = interrupts.next
+        assert not later.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        async with asyncio.timeout(5):
+            await later.wait()

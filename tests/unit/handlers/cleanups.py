@@ -17,7 +17,7 @@ from orchestrator.events import (
 from orchestrator.handlers import CleanupHandler
 from orchestrator.limits import Limits
 from orchestrator.spec.job import CleanupSpec, CleanupWhen
-from orchestrator.states import JobSnapshot, PoolSnapshot, RunOutcome
+from orchestrator.states import AllocationState, JobSnapshot, JobState, PoolSnapshot, PoolState, RunOutcome
 from tests.unit.owner import LIMIT
 
 ALWAYS = CleanupSpec(containers=CleanupWhen.ALWAYS, job=CleanupWhen.ALWAYS, pool=CleanupWhen.ALWAYS)
@@ -33,7 +33,8 @@ EVERYTHING = (
 class Account:
     """A Batch and a storage account and the journal's record in memory; they note what is asked of them.
 
-    A call that is in `gone` finds nothing, one in `refused` is refused, one in `stuck` never returns.
+    A call that is in `gone` finds nothing, one in `refused` is refused, one in `stuck` never returns, and one
+    in `gates` returns when its gate opens. What is in `theirs` was created by another run.
     """
 
     def __init__(self, owed: Iterable[tuple[str, str]] = EVERYTHING) -> None:
@@ -42,6 +43,9 @@ class Account:
         self.refused: set[str] = set()
         self.stuck: set[str] = set()
         self.lasting: set[str] = set()
+        self.gates: dict[str, anyio.Event] = {}
+        self.theirs: set[str] = set()
+        self.states = [JobState.ACTIVE]
         self.debts = list(owed)
         self.jobs: list[JobSnapshot] = []
         self.pools: list[PoolSnapshot] = []
@@ -51,10 +55,33 @@ class Account:
         await anyio.lowlevel.checkpoint()
         if name in self.stuck:
             await anyio.sleep_forever()
+        if name in self.gates:
+            await self.gates[name].wait()
         if name in self.gone:
             raise NotFoundError(operation=name, status=404, code="NotFound")
         if name in self.refused:
             raise ServiceError("it says no", operation=name, status=500, code="InternalError")
+
+    def marks(self, thing: str) -> dict[str, str]:
+        return {"orchestrator_run": "another" if thing in self.theirs else "run"}
+
+    async def get_job(self, job_id: str) -> JobSnapshot:
+        await self.call(f"get job {job_id}")
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return JobSnapshot(id=job_id, state=state, metadata=tuple(self.marks(f"job {job_id}").items()))
+
+    async def get_pool(self, pool_id: str) -> PoolSnapshot:
+        await self.call(f"get pool {pool_id}")
+        return PoolSnapshot(
+            id=pool_id,
+            state=PoolState.ACTIVE,
+            allocation_state=AllocationState.STEADY,
+            metadata=tuple(self.marks(f"pool {pool_id}").items()),
+        )
+
+    async def container_metadata(self, container: str, /) -> dict[str, str]:
+        await self.call(f"look at container {container}")
+        return self.marks(f"container {container}")
 
     async def terminate_job(self, job_id: str, reason: str) -> bool:
         assert reason
@@ -107,12 +134,14 @@ class Cleaned:
         *,
         ask: Callable[[str, str], Awaitable[bool]] | None = None,
         limits: Limits | None = None,
+        has_release: bool = False,
     ) -> None:
         self.events: list[Event] = []
         self.handler = CleanupHandler(
             self.note,
             job_id="job",
             pool_id="pool",
+            has_release=has_release,
             policy=policy,
             batch=account,
             storage=account,
@@ -168,8 +197,9 @@ async def cleaned(
     *,
     ask: Callable[[str, str], Awaitable[bool]] | None = None,
     limits: Limits | None = None,
+    has_release: bool = False,
 ) -> Cleaned:
-    made = Cleaned(account, policy, ask=ask, limits=limits)
+    made = Cleaned(account, policy, ask=ask, limits=limits, has_release=has_release)
     with anyio.fail_after(LIMIT):
         await made.handler.handle(settled(outcome))
     return made

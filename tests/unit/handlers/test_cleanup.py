@@ -5,12 +5,18 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from orchestrator.events import (
-    PoolReused,
-)
+from orchestrator.events import CleanupFailed, DownloadFailed, PoolReused
 from orchestrator.limits import Limits
 from orchestrator.spec.job import CleanupSpec, CleanupWhen
-from orchestrator.states import AllocationState, JobSnapshot, JobState, PoolSnapshot, PoolState, RunOutcome
+from orchestrator.states import (
+    AllocationState,
+    JobSnapshot,
+    JobState,
+    PoolSnapshot,
+    PoolState,
+    RunOutcome,
+    TaskKey,
+)
 from tests.unit.handlers.cleanups import ALL, Account, Cleaned, cleaned, settled
 from tests.unit.owner import LIMIT
 
@@ -28,7 +34,7 @@ async def test_the_job_goes_first_and_the_application_last() -> None:
     account = Account()
     await cleaned(account)
     calls = account.calls
-    assert calls[0] == "delete job job"
+    assert calls[:2] == ["get job job", "delete job job"]
     assert calls.index("wait job job") < calls.index("delete container in")
     assert calls[-1] == "delete container app"
     assert calls.index("wait pool pool") < calls.index("list pools")
@@ -105,16 +111,59 @@ async def test_a_job_that_the_run_did_not_create_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("state", "stays"), [(JobState.ACTIVE, True), (JobState.DISABLED, True), (JobState.COMPLETED, False)]
 )
-async def test_a_pool_that_another_living_job_uses_stays(state: JobState, stays: bool) -> None:
+async def test_a_pool_that_another_living_job_uses_is_left_behind(state: JobState, stays: bool) -> None:
+    """The other run did not create it and won't delete it: who reads the result has to know."""
     account = Account()
     account.jobs = [
         JobSnapshot(id="job", state=JobState.ACTIVE, pool_id="pool"),
-        JobSnapshot(id="theirs", state=state, pool_id="pool"),
+        JobSnapshot(id="theirs", state=state, pool_id="POOL"),
         JobSnapshot(id="elsewhere", state=JobState.ACTIVE, pool_id="other"),
     ]
     made = await cleaned(account)
-    assert made.kept.get("pool pool") == ("other jobs use it: theirs" if stays else None)
+    assert made.end.leftovers == (("pool pool",) if stays else ())
+    assert ("delete pool pool" in account.calls) is not stays
     assert (("pool", "pool") in account.debts) is stays
+    reasons = [
+        why for event in made.events if isinstance(event, CleanupFailed) for *_, why in event.leftovers
+    ]
+    assert reasons == (["other jobs use it: theirs; delete it after them"] if stays else [])
+
+
+async def test_the_runs_own_job_is_no_other_job_however_its_id_is_written() -> None:
+    account = Account()
+    account.jobs = [JobSnapshot(id="JOB", state=JobState.ACTIVE, pool_id="pool")]
+    assert (await cleaned(account)).deleted == ALL
+
+
+@pytest.mark.parametrize("thing", ["job job", "pool pool", "container in"])
+async def test_what_another_run_created_under_the_same_name_is_left_alone(thing: str) -> None:
+    """The ledger is written before the creation, which may have been refused because of theirs."""
+    account = Account()
+    account.theirs.add(thing)
+    made = await cleaned(account)
+    assert made.deleted == ALL - {thing}
+    assert made.kept == {thing: "this run did not create it"}
+    assert made.end.leftovers == ()
+    assert account.debts == []
+    assert f"delete {thing}" not in account.calls
+
+
+async def test_somebody_elses_job_is_not_ended_either() -> None:
+    account = Account()
+    account.theirs.add("job job")
+    await cleaned(account, CleanupSpec(job=CleanupWhen.NEVER))
+    assert "terminate job job" not in account.calls
+
+
+async def test_whose_a_thing_is_is_seen_after_the_question_and_right_before_the_deed() -> None:
+    account = Account([("pool", "pool")])
+
+    async def ask(kind: str, resource_id: str) -> bool:
+        assert f"get {kind} {resource_id}" not in account.calls
+        account.theirs.add(f"{kind} {resource_id}")
+        return True
+
+    assert (await cleaned(account, ASK, ask=ask)).kept == {"pool pool": "this run did not create it"}
 
 
 async def test_an_application_that_another_jobs_preparation_brings_stays() -> None:
@@ -158,3 +207,15 @@ async def test_without_a_terminal_asking_means_on_success() -> None:
     made = await cleaned(account, ASK, RunOutcome.TASKS_FAILED)
     assert made.deleted == set()
     assert "nobody can be asked" in made.kept["pool pool"]
+
+
+async def test_outputs_that_could_not_be_downloaded_are_not_deleted() -> None:
+    account = Account()
+    account.debts[:] = [("container", "in-run"), ("container", "out-run")]
+    made = Cleaned(account)
+    key = TaskKey("job", "t")
+    with anyio.fail_after(LIMIT):
+        await made.handler.handle(DownloadFailed(run_id="run", key=key, name="a.out", reason="disk full"))
+        await made.handler.handle(settled(RunOutcome.OUTPUTS_MISSING))
+    assert made.deleted == {"container in-run"}
+    assert made.kept == {"container out-run": "1 file(s) could not be downloaded and are still in it"}

@@ -15,7 +15,11 @@ from tests.unit.owner import LIMIT, Owner
 
 
 @pytest.mark.parametrize(
-    "call", ["delete job job", "wait job job", "delete pool pool", "wait pool pool", "delete container in"]
+    "call",
+    [
+        *("get job job", "delete job job", "wait job job", "get pool pool", "delete pool pool"),
+        *("wait pool pool", "look at container in", "delete container in"),
+    ],
 )
 async def test_what_is_gone_already_counts_as_deleted(call: str) -> None:
     account = Account()
@@ -36,6 +40,9 @@ async def test_a_job_that_stays_but_is_gone_already_counts_as_deleted() -> None:
         ("delete pool pool", "pool pool"),
         ("delete container in", "container in"),
         ("list pools", "application app"),
+        ("get job job", "job job"),
+        ("get pool pool", "pool pool"),
+        ("look at container in", "container in"),
     ],
 )
 async def test_one_failure_does_not_stop_the_others_and_is_named(call: str, leftover: str) -> None:

@@ -15,6 +15,7 @@ from orchestrator.events import (
     SubmissionCompleted,
     TaskAbandoned,
     TaskFailed,
+    TasksSubmitted,
     TaskSucceeded,
 )
 from orchestrator.handlers import CollectHandler, TaskOutputs
@@ -42,6 +43,10 @@ def files(task: str, *names: str, missing: tuple[tuple[str, str], ...] = ()) -> 
     return OutputsDownloaded(
         run_id="run", key=key(task), outputs=tuple(map(Path, names)), size=10 * len(names), missing=missing
     )
+
+
+def taken(*task_ids: str) -> TasksSubmitted:
+    return TasksSubmitted(run_id="run", job_id="job", task_ids=task_ids)
 
 
 def submitted(accepted: int, rejected: int = 0) -> SubmissionCompleted:
@@ -106,7 +111,8 @@ async def test_an_abandoned_task_is_a_result_that_did_not_succeed() -> None:
 
 
 @pytest.mark.parametrize(
-    "order", list(permutations([submitted(2), (succeeded("a"), files("a", "x")), abandoned("b")]))
+    "order",
+    list(permutations([(taken("a", "b"), submitted(2)), (succeeded("a"), files("a", "x")), abandoned("b")])),
 )
 async def test_the_job_settles_with_the_last_event_whichever_that_is(order: tuple[object, ...]) -> None:
     made = Collected()
@@ -118,6 +124,11 @@ async def test_the_job_settles_with_the_last_event_whichever_that_is(order: tupl
     (settled,) = made.settled
     assert (settled.accepted, settled.succeeded, settled.failed, settled.abandoned) == (2, 1, 0, 1)
     assert len(made.results) == 2
+
+
+async def test_the_end_of_another_task_of_the_job_does_not_settle_it() -> None:
+    made = await collected(taken("a"), submitted(1), succeeded("foreign"), files("foreign"))
+    assert made.settled == []
 
 
 async def test_a_job_without_tasks_settles_when_submission_is_over() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from orchestrator.events import (
     Event,
@@ -141,3 +146,38 @@ async def test_whoever_shows_it_is_told_of_each_change() -> None:
     await handler.handle(started("a"))
     await handler.handle(failed("a"))
     assert len(changes) == 2
+
+
+@pytest.fixture
+def threads_that_alternate_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("threads_that_alternate_often")
+async def test_another_thread_may_look_while_events_are_counted() -> None:
+    handlers = [ProgressHandler()]
+    over = threading.Event()
+    failures: list[Exception] = []
+
+    def look() -> None:
+        while not over.is_set() and not failures:
+            try:
+                _ = handlers[-1].snapshot
+            except RuntimeError as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(300):
+            # A fresh one each time, since only a state that was not there yet changes a count's size.
+            handlers.append(ProgressHandler())
+            for state in NodeState:
+                await handlers[-1].handle(node("n", None, state))
+    finally:
+        over.set()
+        thread.join()
+    assert failures == []

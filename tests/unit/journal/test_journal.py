@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.errors import JournalError
 from orchestrator.journal import SCHEMA_VERSION, Journal
+from orchestrator.limits import Limits
 from tests.unit.owner import LIMIT
 
 
@@ -168,6 +169,14 @@ async def test_a_full_disk_is_told_and_what_was_written_stays(path: Path) -> Non
         await journal.owe("r", "container", "x" * 100_000)
     await journal.close()
     assert (await owed_in(path))[0] == ("r", "pool", "p")
+
+
+async def test_a_journal_that_another_program_keeps_is_told_after_its_limit(path: Path) -> None:
+    await (await Journal.open(path)).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="another program keeps it locked"):
+            await Journal.open(path, limits=Limits(journal_timeout=0.01))
 
 
 async def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def test_the_environment_has_the_names_that_azure_clients_read() -> None:
 
 def test_no_key_is_shown() -> None:
     assert "key==" not in repr(SETTINGS)
+    assert "controlkey" not in repr(replace(SETTINGS, control_key="controlkey"))
+
+
+def test_the_control_key_goes_with_them_where_there_is_one() -> None:
+    settings = replace(SETTINGS, control_key="controlkey")
+    environment = settings.as_environment()
+    assert environment["ORCHESTRATOR_LOCAL_CONTROL_KEY"] == "controlkey"
+    assert LocalSettings.from_environment(environment) == settings
 
 
 def test_a_file_brings_the_settings_back_and_is_private(tmp_path: Path) -> None:
@@ -66,3 +75,9 @@ def test_a_connection_string_without_a_blob_endpoint_is_refused() -> None:
     environment = SETTINGS.as_environment() | {"AZURE_STORAGE_CONNECTION_STRING": "AccountName=a"}
     with pytest.raises(ValueError, match="no BlobEndpoint"):
         LocalSettings.from_environment(environment)
+
+
+def test_with_https_the_file_to_trust_goes_along(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, ca_file=tmp_path / "ca.pem")
+    assert settings.as_environment()["ORCHESTRATOR_LOCAL_CA_FILE"] == str(tmp_path / "ca.pem")
+    assert LocalSettings.from_environment(settings.as_environment()) == settings

@@ -20,6 +20,8 @@ def test_keys_are_random_private_and_stay(tmp_path: Path) -> None:
         assert again.keys == keys
         assert len({keys.batch, keys.storage, other.keys.batch, other.keys.storage}) == 4
         assert keys.batch not in repr(keys)
+        assert again.keys.control == keys.control
+        assert keys.control not in (other.keys.control, keys.batch, keys.storage)
         assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "one" / "keys.json").stat().st_mode & 0o777 == 0o600
     finally:

@@ -31,6 +31,7 @@ def test_a_file_is_read_beside_the_job_file_and_stripped(tmp_path: Path) -> None
     [
         ("env:TOKEN", {}, "the environment variable TOKEN is not set"),
         ("env:TOKEN", {"TOKEN": ""}, "the environment variable TOKEN is empty"),
+        ("env:TOKEN", {"TOKEN": f"{VALUE}\udcff"}, "the environment variable TOKEN is not UTF-8"),
         ("file:gone", {}, "gone can't be read: No such file or directory"),
         ("file:empty", {}, "empty is empty"),
         ("file:bytes", {}, "bytes is not UTF-8"),
@@ -48,4 +49,10 @@ def test_what_can_not_be_found_is_named_and_no_value_is_told(
         resolve(SecretReference(reference), environ, tmp_path, where="environment.T")
     assert caught.value.where == "environment.T"
     assert VALUE not in str(caught.value)
-    assert caught.value.__suppress_context__ or not isinstance(caught.value.__context__, UnicodeDecodeError)
+    assert caught.value.__suppress_context__ or not isinstance(caught.value.__context__, UnicodeError)
+
+
+def test_a_plain_value_that_can_not_be_sent_is_refused_without_telling_it(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"environment.T: the value is not UTF-8") as caught:
+        resolve(f"{VALUE}\ud800", {}, tmp_path, where="environment.T")
+    assert VALUE not in str(caught.value)

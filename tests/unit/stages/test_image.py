@@ -38,6 +38,13 @@ def test_the_newest_sku_of_the_family_is_taken_in_numeric_order() -> None:
     assert choose(image("18.04-lts"), image("9.10"), image("16.04.0-lts"), wanted=wanted).sku == "18.04-lts"
 
 
+def test_an_image_of_just_that_sku_comes_before_newer_ones_that_begin_with_it() -> None:
+    wanted = ImageSpec(publisher="canonical", offer="ubuntuserver", sku="server")
+    found = choose(image("server-arm64"), image("SERVER"), image("server-gen1"), wanted=wanted)
+    assert found.sku == "SERVER"
+    assert choose(image("server", verified=False), image("server-gen1"), wanted=wanted).sku == "server-gen1"
+
+
 def test_publisher_and_offer_are_compared_without_case() -> None:
     assert choose(image("18.04-lts", publisher="CANONICAL")).publisher == "CANONICAL"
 

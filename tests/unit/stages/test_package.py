@@ -69,10 +69,19 @@ async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 async def test_digests_are_those_of_the_content(tmp_path: Path) -> None:
     content = b"some bytes" * 100_000
     (tmp_path / "file").write_bytes(content)
-    digest = await digest_file(tmp_path / "file")
+    digest, kept = await digest_file(tmp_path / "file")
+    assert kept is None
     assert digest.size == len(content)
     assert digest.md5 == hashlib.md5(content).digest()
     assert digest.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("content", [b"", b"tiny"])
+async def test_a_small_files_content_comes_with_its_digest(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    digest, kept = await digest_file(tmp_path / "file")
+    assert kept == content
+    assert digest.md5 == hashlib.md5(content).digest()
 
 
 async def test_nothing_to_pack_is_no_application() -> None:

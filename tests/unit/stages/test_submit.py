@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from orchestrator.accounts.batch import AddOutcome, AddStatus
 from orchestrator.accounts.retry import Tries
+from orchestrator.errors import NotFoundError, UnreachableError
 from orchestrator.events import Event, SubmissionCompleted, TasksRejected, TasksSubmitted
 from orchestrator.limits import Limits
-from orchestrator.stages.submit import ChunkPacker, Submission, TaskBody, submit_tasks
+from orchestrator.stages.submit import ChunkPacker, TaskBody, TaskSubmission
 
 FAST = Limits(backoff=0.0, attempts=3, tasks_per_request=10, request_bytes=2_000)
 
@@ -46,6 +47,14 @@ class Service:
     def __init__(self, script: dict[str, list[AddStatus]]) -> None:
         self.script = script
         self.requests: list[list[str]] = []
+        self.there: set[str] = set()
+        self.silent: set[str] = set()
+
+    async def get_task(self, job_id: str, task_id: str) -> None:
+        if task_id in self.silent:
+            raise UnreachableError(operation="get task")
+        if task_id not in self.there:
+            raise NotFoundError(operation="get task", status=404, code="TaskNotFound")
 
     async def add_tasks(
         self, job_id: str, bodies: Sequence[bytes], *, tries: Tries
@@ -61,25 +70,26 @@ class Service:
         return tuple(outcomes)
 
 
-async def submit(service: Service, tasks: list[TaskBody]) -> tuple[Submission, list[Event]]:
+async def submit(service: Service, tasks: Sequence[TaskBody | None]) -> tuple[TaskSubmission, list[Event]]:
     told: list[Event] = []
 
     async def publish(event: Event) -> None:
         told.append(event)
 
-    async def source() -> AsyncIterator[TaskBody]:
+    async def source() -> AsyncIterator[TaskBody | None]:
         for task in tasks:
             yield task
 
-    counts = await submit_tasks(
+    submission = TaskSubmission(
         run_id="r",
         job_id="j",
         tasks=source(),
-        batch=service,  # type: ignore[arg-type]  # the one method that the stage uses
+        batch=service,  # type: ignore[arg-type]  # the two methods that the stage uses
         publish=publish,
         limits=FAST,
     )
-    return counts, told
+    await submission.run()
+    return submission, told
 
 
 async def test_every_task_is_accepted_once_and_the_end_is_told_last() -> None:
@@ -99,12 +109,20 @@ async def test_a_task_that_the_service_failed_on_is_sent_again_alone() -> None:
     assert service.requests == [["t0", "t1", "t2", "t3", "t4"], ["t3"]]
 
 
-async def test_a_task_that_never_gets_a_clear_answer_is_told_as_unknown() -> None:
-    service = Service({"t1": [AddStatus.RETRY] * 9})
-    counts, told = await submit(service, [body("t0"), body("t1")])
-    rejected = [event for event in told if isinstance(event, TasksRejected)]
-    assert (counts.accepted, counts.rejected) == (1, 1)
-    assert rejected[0].rejections[0][:2] == ("t1", "Unknown")
+async def test_tasks_that_never_get_a_clear_answer_are_settled_by_asking() -> None:
+    service = Service({"t1": [AddStatus.RETRY] * 9, "t2": [AddStatus.RETRY] * 9, "t3": [AddStatus.RETRY] * 9})
+    service.there = {"t1"}
+    service.silent = {"t3"}
+    counts, told = await submit(service, [body(f"t{index}") for index in range(4)])
+    rejected = [event.rejections[0][:2] for event in told if isinstance(event, TasksRejected)]
+    assert (counts.accepted, counts.rejected) == (2, 2)
+    assert rejected == [("t2", "NotAdded"), ("t3", "Unknown")]
+
+
+async def test_what_is_ready_is_sent_before_what_has_to_be_waited_for() -> None:
+    service = Service({})
+    await submit(service, [body("t0"), body("t1"), None, body("t2")])
+    assert service.requests == [["t0", "t1"], ["t2"]]
 
 
 async def test_a_refused_task_is_told_with_its_code_and_the_others_go_on() -> None:

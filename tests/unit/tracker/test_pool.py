@@ -188,3 +188,26 @@ def test_a_pool_never_seen_or_missing_is_a_reason_too(tracker: PoolTracker) -> N
     assert tracker.reasons() == ("pool pool does not exist",)
     tracker.observe_pool(pool())
     assert tracker.reasons() == ()
+
+
+@pytest.mark.parametrize(
+    ("look", "states", "given_up"),
+    [
+        (pool(), [NodeState.START_TASK_FAILED] * 2, True),
+        (pool(), [NodeState.START_TASK_FAILED, NodeState.IDLE], False),
+        (pool(), [NodeState.START_TASK_FAILED, NodeState.UNUSABLE], False),
+        (pool(RESIZING), [NodeState.START_TASK_FAILED] * 2, False),
+        (pool(current=1), [NodeState.START_TASK_FAILED], False),
+        (pool(current=1, errors=(QUOTA,)), [NodeState.START_TASK_FAILED], True),
+        (pool(), [NodeState.START_TASK_FAILED], False),
+        (pool(current=0, target=0), [], False),
+    ],
+)
+def test_a_pool_is_hopeless_once_the_start_task_failed_on_every_node_it_will_get(
+    tracker: PoolTracker, look: PoolSnapshot, states: list[NodeState], given_up: bool
+) -> None:
+    tracker.observe_pool(look)
+    tracker.observe_nodes([node(state, f"n{index}", exit_code=9) for index, state in enumerate(states)])
+    found = tracker.hopeless()
+    assert (found is not None) == given_up
+    assert found is None or "the start task failed with exit code 9" in str(found)

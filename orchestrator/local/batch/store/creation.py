@@ -18,12 +18,14 @@ from orchestrator.local.batch.errors import (
     task_id_same_as_preparation,
     task_id_same_as_release,
 )
-from orchestrator.local.batch.store.job_bodies import job_body
+from orchestrator.local.batch.store.auto_pools import auto_pool_of, lives_with_schedule
+from orchestrator.local.batch.store.job_bodies import check_job, job_body
 from orchestrator.local.batch.store.pool_bodies import pool_body
 from orchestrator.local.batch.store.records import JobRecord, PoolRecord, TaskRecord
-from orchestrator.local.batch.store.states import JobState, TaskState
+from orchestrator.local.batch.store.schedules import ScheduleRecord
+from orchestrator.local.batch.store.states import JobState
 from orchestrator.local.batch.store.task_bodies import task_body
-from orchestrator.local.wire.api_error import ApiError, invalid_property, missing_property
+from orchestrator.local.wire.api_error import ApiError, invalid_property
 
 
 def make_pool(body: dict[str, Any], at: int) -> PoolRecord:
@@ -55,8 +57,10 @@ def make_job(body: dict[str, Any], sequence: int, *, arrived: int, at: int) -> J
         ApiError: for what is wrong with the body.
     """
     spec = job_body(body, "")
-    if "jobReleaseTask" in spec and "jobPreparationTask" not in spec:
-        raise missing_property("jobPreparationTask")
+    check_job(spec)
+    auto_pool = auto_pool_of(spec)
+    if auto_pool is not None and lives_with_schedule(auto_pool):
+        raise invalid_property("poolLifetimeOption", "jobschedule", "The job is in no job schedule")
     return JobRecord(
         id=spec.pop("id"),
         sequence=sequence,
@@ -66,6 +70,38 @@ def make_job(body: dict[str, Any], sequence: int, *, arrived: int, at: int) -> J
         state_since=at,
         started=at,
     )
+
+
+def make_scheduled_job(schedule: ScheduleRecord, sequence: int, at: int) -> JobRecord:
+    """Make the next job of a schedule.
+
+    Args:
+        schedule: that has taken note of it.
+        sequence: among the account's jobs.
+        at: when.
+    """
+    given = schedule.spec["jobSpecification"]
+    return JobRecord(
+        id=f"{schedule.id}:job-{schedule.runs}",
+        sequence=sequence,
+        spec={name: given[name] for name in job_body.names if name in given},
+        created=at,
+        modified=at,
+        state_since=at,
+        started=at,
+    )
+
+
+def make_manager_task(job: JobRecord, at: int) -> TaskRecord:
+    """Make a job's manager task, which is like any other in lists.
+
+    Args:
+        job: that has one, and no task yet.
+        at: when.
+    """
+    given = job.spec["jobManagerTask"]
+    spec = {name: given[name] for name in task_body.names if name in given}
+    return make_task(job, spec, spec, at)
 
 
 def read_task(body: Any) -> dict[str, Any]:
@@ -169,16 +205,13 @@ def make_task(job: JobRecord, body: Mapping[str, Any], spec: dict[str, Any], at:
     task = TaskRecord(
         id=spec.pop("id"),
         job_id=job.id,
-        sequence=job.next_sequence,
+        sequence=next(job.sequences),
         spec=spec,
         slots=spec["requiredSlots"],
         created=at,
         modified=at,
         state_since=at,
     )
-    job.next_sequence += 1
-    job.tasks.add(task.id, task)
-    job.counts.add(TaskState.ACTIVE, task.slots, succeeded=True)
-    if "dependsOn" in spec:
-        job.dependencies.add(task.id, spec["dependsOn"])
+    task.notes = job.task_changes
+    job.add_task(task)
     return task

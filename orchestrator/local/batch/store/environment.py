@@ -47,21 +47,22 @@ def node_environment(place: Place, directory: str) -> dict[str, str]:
     Returns:
         Variables by name.
     """
-    root = place.root
-    own = root / directory
+    # Text, since paths cost a fifth of what the service does for a task.
+    root = str(place.root)
+    own = f"{root}/{directory}"
     return {
         "AZ_BATCH_ACCOUNT_NAME": place.account_name,
         "AZ_BATCH_ACCOUNT_URL": f"{place.account_url}/",
         "AZ_BATCH_POOL_ID": place.pool_id,
         "AZ_BATCH_NODE_ID": place.node_id,
         "AZ_BATCH_NODE_IS_DEDICATED": "true" if place.dedicated else "false",
-        "AZ_BATCH_NODE_ROOT_DIR": str(root),
-        "AZ_BATCH_NODE_SHARED_DIR": str(root / "shared"),
-        "AZ_BATCH_NODE_STARTUP_DIR": str(root / "startup"),
-        "AZ_BATCH_NODE_STARTUP_WORKING_DIR": str(root / "startup" / "wd"),
-        "AZ_BATCH_NODE_MOUNTS_DIR": str(root / "fsmounts"),
-        "AZ_BATCH_TASK_DIR": str(own),
-        "AZ_BATCH_TASK_WORKING_DIR": str(own / "wd"),
+        "AZ_BATCH_NODE_ROOT_DIR": root,
+        "AZ_BATCH_NODE_SHARED_DIR": f"{root}/shared",
+        "AZ_BATCH_NODE_STARTUP_DIR": f"{root}/startup",
+        "AZ_BATCH_NODE_STARTUP_WORKING_DIR": f"{root}/startup/wd",
+        "AZ_BATCH_NODE_MOUNTS_DIR": f"{root}/fsmounts",
+        "AZ_BATCH_TASK_DIR": own,
+        "AZ_BATCH_TASK_WORKING_DIR": f"{own}/wd",
         "AZ_BATCH_TASK_RESERVED_EPHEMERAL_DISK_SPACE_BYTES": _RESERVED_DISK_BYTES,
     }
 

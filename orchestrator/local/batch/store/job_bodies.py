@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from orchestrator.local.batch.store.auto_pools import auto_pool_specification
 from orchestrator.local.batch.store.command_bodies import (
     CONTAINERS,
     NONADMIN_POOL_USER,
+    PACKAGES,
     WEEK,
     command_line,
     environment_settings,
@@ -30,7 +32,12 @@ from orchestrator.local.batch.store.shape import (
     text,
     whole,
 )
-from orchestrator.local.batch.store.task_bodies import DEFAULT_TASK_CONSTRAINTS, task_constraints
+from orchestrator.local.batch.store.task_bodies import (
+    DEFAULT_TASK_CONSTRAINTS,
+    output_files,
+    task_constraints,
+)
+from orchestrator.local.wire.api_error import invalid_property, missing_property, not_implemented
 from orchestrator.local.wire.times import TICKS_PER_SECOND, UNLIMITED_TEXT
 
 _QUARTER_HOUR: Final = 15 * 60 * TICKS_PER_SECOND
@@ -70,20 +77,54 @@ _release = Shape(
     }
 )
 
-_pool_info = Shape(
+
+def _nodes(value: Any, name: str) -> bool:
+    if not flag(value, name):
+        raise not_implemented(f"{name}: false (job manager tasks that keep away from some nodes)")
+    return True
+
+
+_manager = Shape(
     {
-        "poolId": Member(identifier, required=True),
+        "id": Member(identifier, required=True),
+        "displayName": text(1024),
+        "commandLine": Member(command_line, required=True),
+        "containerSettings": CONTAINERS,
+        "resourceFiles": resource_files,
+        "outputFiles": output_files,
+        "environmentSettings": environment_settings,
+        "constraints": Member(
+            Shape(
+                {
+                    "maxWallClockTime": Member(span(), default=UNLIMITED_TEXT),
+                    "retentionTime": Member(span(), default=WEEK),
+                    "maxTaskRetryCount": whole(-1),
+                }
+            ),
+            default={"maxWallClockTime": UNLIMITED_TEXT, "retentionTime": WEEK},
+        ),
+        "requiredSlots": Member(whole(1, 256), default=1),
+        "userIdentity": Member(user_identity, default=NONADMIN_POOL_USER),
+        "runExclusive": Member(flag, default=True),
+        "applicationPackageReferences": PACKAGES,
+        "authenticationTokenSettings": refused("authentication tokens"),
+        "allowLowPriorityNode": Member(_nodes, default=True),
+        "killJobOnCompletion": Member(flag, default=True),
     }
 )
-_auto_pool = refused("auto pools")
+
+_pool_info = Shape({"poolId": identifier, "autoPoolSpecification": auto_pool_specification})
 
 
 def _pool(value: Any, name: str) -> dict[str, Any]:
-    if isinstance(value, dict) and value.get("autoPoolSpecification") is not None:
-        _auto_pool(value["autoPoolSpecification"], "autoPoolSpecification")
-    if isinstance(value, dict):
-        value = {key: one for key, one in value.items() if key != "autoPoolSpecification"}
-    return _pool_info(value, name)
+    wire = _pool_info(value, name)
+    if not wire:
+        raise missing_property("poolId")
+    if len(wire) > 1:
+        raise invalid_property(
+            name, ", ".join(wire), "Exactly one of poolId, autoPoolSpecification is expected"
+        )
+    return wire
 
 
 _priority = whole(-1000, 1000)
@@ -91,13 +132,13 @@ _parallel = whole(-1)
 _on_all = choice("noaction", "terminatejob")
 _on_failure = choice("noaction", "performexitoptionsjobaction")
 
-_COMMON: Final[Mapping[str, Member | Reader]] = {
+COMMON: Final[Mapping[str, Member | Reader]] = {
     "priority": Member(_priority, default=0),
     "maxParallelTasks": Member(_parallel, default=-1),
     "usesTaskDependencies": Member(flag, default=False),
     "allowTaskPreemption": Member(flag, default=False),
     "constraints": Member(_constraints, default=_DEFAULT_CONSTRAINTS),
-    "jobManagerTask": refused("job manager tasks"),
+    "jobManagerTask": _manager,
     "jobPreparationTask": _preparation,
     "jobReleaseTask": _release,
     "commonEnvironmentSettings": environment_settings,
@@ -108,7 +149,7 @@ _COMMON: Final[Mapping[str, Member | Reader]] = {
     "onTaskFailure": Member(_on_failure, default="noaction"),
 }
 
-job_body = Shape({"id": Member(identifier, required=True), "displayName": text(1024), **_COMMON})
+job_body = Shape({"id": Member(identifier, required=True), "displayName": text(1024), **COMMON})
 
 job_patch = Shape(
     {
@@ -136,6 +177,24 @@ job_replacement = Shape(
 )
 """PUT of a job: what is left out goes back to its default (recorded); onAllTasksComplete stays, since it
 can't go back."""
+
+
+def check_job(job: dict[str, Any]) -> None:
+    """Check what belongs together, and fill in what a job's manager inherits (recorded).
+
+    Args:
+        job: echo of a body; its manager's retries are filled in.
+
+    Raises:
+        ApiError: MissingRequiredProperty.
+    """
+    if "jobReleaseTask" in job and "jobPreparationTask" not in job:
+        raise missing_property("jobPreparationTask")
+    manager = job.get("jobManagerTask")
+    if manager is not None and "maxTaskRetryCount" not in manager["constraints"]:
+        retries = job["constraints"]["maxTaskRetryCount"]
+        manager["constraints"] = {**manager["constraints"], "maxTaskRetryCount": retries}
+
 
 job_disable = Shape({"disableTasks": Member(choice("requeue", "terminate", "wait"), required=True)})
 job_terminate = Shape({"terminateReason": text()})

@@ -24,15 +24,15 @@ _UPLOAD_FAILURE: Final = "FileUpload"
 
 
 class Ending(Enum):
-    """Why an attempt was told to stop."""
+    """Why an attempt was told to stop. Kept by these values."""
 
-    TERMINATED = auto()
+    TERMINATED = "terminated"
     """It is over: completed, with TaskEnded."""
-    REQUEUED = auto()
+    REQUEUED = "requeued"
     """A user's action sent it back to the queue: requeueCount goes up."""
-    LOST = auto()
+    LOST = "lost"
     """Its node went away: back to the queue without a trace."""
-    DELETED = auto()
+    DELETED = "deleted"
     """The task itself goes away."""
 
 

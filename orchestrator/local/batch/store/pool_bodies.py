@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from orchestrator.local.batch.autoscale import FormulaError, check_syntax
 from orchestrator.local.batch.store.command_bodies import (
     CONTAINERS,
     NONADMIN_POOL_USER,
@@ -34,13 +35,16 @@ from orchestrator.local.batch.store.shape import (
     text,
     whole,
 )
-from orchestrator.local.wire.api_error import invalid_property, missing_property, not_implemented
+from orchestrator.local.wire.api_error import ApiError, invalid_property, missing_property, not_implemented
 from orchestrator.local.wire.times import TICKS_PER_SECOND, UNLIMITED
 
 _FIVE_MINUTES: Final = 5 * 60 * TICKS_PER_SECOND
+_WEEK: Final = 7 * 24 * 3600 * TICKS_PER_SECOND
 _MOST_SLOTS: Final = 256
 _MOST_NODES_REMOVED: Final = 100
 TARGETS: Final = ("targetDedicatedNodes", "targetLowPriorityNodes")
+_SCALING: Final = ("autoScaleFormula", "autoScaleEvaluationInterval")
+DEFAULT_INTERVAL: Final = "PT15M"
 _BOTH_TARGETS: Final = "targetDedicatedNodes and/or targetLowPriorityNodes"
 
 deallocation = choice("requeue", "terminate", "taskcompletion", "retaineddata")
@@ -128,7 +132,8 @@ def _account_without_password(value: Any, name: str) -> dict[str, Any]:
     return {key: one for key, one in _user_account(value, name).items() if key != "password"}
 
 
-def _vm_size(value: Any, name: str) -> str:
+def vm_size(value: Any, name: str) -> str:
+    """Read a vmSize, echoed in lower case (recorded)."""
     size: str = text(empty=False)(value, name)
     return size.lower()
 
@@ -141,11 +146,29 @@ def _network(value: Any, name: str) -> dict[str, Any]:
     return {**given, **{key: default for key, default in filled.items() if key not in given}}
 
 
-_DETAILS: Final[Mapping[str, Member | Reader]] = {
+def _certificates(value: Any, name: str) -> list[Any]:
+    if value != []:
+        raise not_implemented(f"{name} (certificates)")
+    return []  # echoed, other than empty lists elsewhere (recorded)
+
+
+def _formula(value: Any, name: str) -> str:
+    formula: str = text()(value, name)
+    try:
+        check_syntax(formula)
+    except FormulaError as error:
+        raise ApiError(400, error.code, error.message, **dict(error.values)) from None
+    return formula
+
+
+_interval = span(0, _WEEK)
+"""How short it may be is the service's setting."""
+
+DETAILS: Final[Mapping[str, Member | Reader]] = {
     "enableInterNodeCommunication": Member(flag, default=False),
     "startTask": start_task,
     "userAccounts": items(_account_without_password, 100),
-    "certificateReferences": refused("certificates"),
+    "certificateReferences": _certificates,
     "applicationPackageReferences": PACKAGES,
     "mountConfiguration": refused("mounted file systems"),
     "metadata": metadata_items,
@@ -160,20 +183,26 @@ _DETAILS: Final[Mapping[str, Member | Reader]] = {
     "upgradePolicy": refused("upgrade policies"),
 }
 
+SIZE: Final[Mapping[str, Member | Reader]] = {
+    "resizeTimeout": Member(_resize_timeout, default="PT15M"),
+    "targetDedicatedNodes": Member(whole(0), default=0),
+    "targetLowPriorityNodes": Member(whole(0), default=0),
+    "enableAutoScale": Member(flag, default=False),
+    "autoScaleFormula": _formula,
+    "autoScaleEvaluationInterval": _interval,
+}
+
 _pool = Shape(
     {
         "id": Member(identifier, required=True),
         "displayName": text(1024),
-        "vmSize": Member(_vm_size, required=True),
-        "resizeTimeout": Member(_resize_timeout, default="PT15M"),
-        "targetDedicatedNodes": Member(whole(0), default=0),
-        "targetLowPriorityNodes": Member(whole(0), default=0),
-        "enableAutoScale": Member(flag, default=False),
-        "autoScaleFormula": refused("automatic scaling"),
-        "autoScaleEvaluationInterval": refused("automatic scaling"),
-        **_DETAILS,
+        "vmSize": Member(vm_size, required=True),
+        **SIZE,
+        **DETAILS,
     }
 )
+POOL_ORDER: Final = _pool.names
+"""Of the echo; an auto pool's is another."""
 
 
 def pool_body(body: dict[str, Any]) -> dict[str, Any]:
@@ -188,20 +217,48 @@ def pool_body(body: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ApiError: for what is wrong or not served.
     """
-    wire = _pool(body, "")
-    if wire["enableAutoScale"]:
-        raise not_implemented("enableAutoScale (automatic scaling)")
+    return scaled_pool(_pool, body, "")
+
+
+def scaled_pool(shape: Shape, body: Any, name: str) -> dict[str, Any]:
+    """Read a pool, which has either a size or a formula.
+
+    Args:
+        shape: of the pool.
+        body: as decoded.
+        name: of the member that holds it; empty for a whole body.
+
+    Raises:
+        ApiError: for what is wrong or not served.
+    """
+    wire = shape(body, name)
+    if not wire["enableAutoScale"]:
+        for member in _SCALING:
+            if member in wire:
+                raise invalid_property(member, wire[member], "It goes with enableAutoScale only")
+        return wire
+    for target in TARGETS:
+        if body.get(target) is not None:
+            raise invalid_property(target, shown(body[target]), "It does not go with enableAutoScale")
+    if "autoScaleFormula" not in wire:
+        raise missing_property("autoScaleFormula")
+    if "autoScaleEvaluationInterval" not in wire:
+        wire = shape({**body, "autoScaleEvaluationInterval": DEFAULT_INTERVAL}, name)
     return wire
+
+
+auto_scale_body = Shape({"autoScaleFormula": _formula, "autoScaleEvaluationInterval": _interval})
+auto_scale_evaluation_body = Shape({"autoScaleFormula": Member(_formula, required=True)})
 
 
 pool_patch = Shape(
     {
         "displayName": text(1024),
-        "vmSize": _vm_size,
+        "vmSize": vm_size,
         "enableInterNodeCommunication": flag,
         "startTask": start_task,
         "userAccounts": items(_account_without_password, 100),
-        "certificateReferences": refused("certificates"),
+        "certificateReferences": _certificates,
         "applicationPackageReferences": PACKAGES,
         "mountConfiguration": refused("mounted file systems"),
         "metadata": metadata_items,
@@ -225,7 +282,7 @@ ONLY_WHILE_EMPTY: Final = frozenset(pool_patch.names) - {
 pool_properties = Shape(
     {
         "startTask": start_task,
-        "certificateReferences": refused("certificates"),
+        "certificateReferences": _certificates,
         "applicationPackageReferences": PACKAGES,
         "metadata": metadata_items,
         "targetNodeCommunicationMode": choice("default", "classic", "simplified"),
@@ -267,6 +324,8 @@ remove_nodes_body = Shape(
         "nodeDeallocationOption": Member(deallocation, default="requeue"),
     }
 )
+reimage_body = Shape({"nodeReimageOption": Member(deallocation, default="requeue")})
+deallocate_body = Shape({"nodeDeallocateOption": Member(deallocation, default="requeue")})
 reboot_body = Shape({"nodeRebootOption": Member(deallocation, default="requeue")})
 disable_scheduling_body = Shape(
     {

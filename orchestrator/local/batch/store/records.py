@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from msgspec import field
+
+from orchestrator.local.batch.store.changes import JobChanges, Notes, ResourceKey, TaskKey, Tracked
 from orchestrator.local.batch.store.dependencies import DependencyGraph
+from orchestrator.local.batch.store.outcomes import Ending
 from orchestrator.local.batch.store.sorted_index import SortedIndex
 from orchestrator.local.batch.store.states import (
     ALLOCATION_MOVES,
@@ -55,8 +60,7 @@ class CommandRun:
         return bool(self.ended) and self.failure is None
 
 
-@dataclass(slots=True, eq=False)
-class TaskRecord:
+class TaskRecord(Tracked, eq=False):
     """A task."""
 
     id: str
@@ -80,6 +84,13 @@ class TaskRecord:
     last_requeue: int = 0
     pool_id: str | None = None
     node_id: str | None = None
+    ending: Ending | None = None
+    """Why the attempt that goes on was told to stop."""
+
+    @property
+    def key(self) -> TaskKey:
+        """Where it is kept."""
+        return TaskKey(self.job_id.lower(), self.sequence)
 
     @property
     def succeeded(self) -> bool:
@@ -99,9 +110,12 @@ class TaskRecord:
         self.pool_id = self.node_id = None
 
 
-@dataclass(slots=True, eq=False)
-class JobRecord:
+class JobRecord(Tracked, eq=False):
     """A job and its tasks."""
+
+    live: ClassVar[frozenset[str]] = frozenset(
+        {"task_changes", "tasks", "counts", "dependencies", "sequences"}
+    )
 
     id: str
     sequence: int
@@ -115,19 +129,47 @@ class JobRecord:
     started: int = 0
     ended: int = 0
     terminate_reason: str | None = None
+    auto_pool_id: str | None = None
+    """The pool that it brought along, or its schedule did."""
+    preparations: dict[tuple[str, str], CommandRun] = field(default_factory=dict)
+    """By pool and node; `touch` the job when one changes."""
+    releases: dict[tuple[str, str], CommandRun] = field(default_factory=dict)
     tasks: SortedIndex[TaskRecord] = field(default_factory=SortedIndex)
     counts: TaskCounts = field(default_factory=TaskCounts)
     dependencies: DependencyGraph = field(default_factory=DependencyGraph)
-    preparations: dict[tuple[str, str], CommandRun] = field(default_factory=dict)
-    """By pool and node."""
-    releases: dict[tuple[str, str], CommandRun] = field(default_factory=dict)
-    next_sequence: int = 0
+    sequences: Iterator[int] = field(default_factory=itertools.count)
+    """Numbers for its tasks."""
+    task_changes: JobChanges | None = None
+    """Where its tasks note themselves."""
+
+    @property
+    def key(self) -> ResourceKey:
+        """Where it is kept."""
+        return ResourceKey("job", self.id.lower())
 
     @property
     def pool_id(self) -> str:
         """The pool it runs on, which need not exist."""
-        name: str = self.spec["poolInfo"]["poolId"]
+        name: str = self.auto_pool_id or self.spec["poolInfo"]["poolId"]
         return name
+
+    def kills_with(self, task: TaskRecord) -> bool:
+        """Tell whether the end of a task is the end of the job: it is its manager, and asks for it.
+
+        Args:
+            task: of this job.
+        """
+        manager = self.spec.get("jobManagerTask")
+        return bool(manager and manager["killJobOnCompletion"] and manager["id"].lower() == task.id.lower())
+
+    def wants_whole_node(self, task: TaskRecord) -> bool:
+        """Tell whether a task shares its node with no other: it is the manager, and runs exclusively.
+
+        Args:
+            task: of this job.
+        """
+        manager = self.spec.get("jobManagerTask")
+        return bool(manager and manager["runExclusive"] and manager["id"].lower() == task.id.lower())
 
     @property
     def open(self) -> bool:
@@ -164,6 +206,42 @@ class JobRecord:
             self.previous_state, self.previous_since = self.state, self.state_since
         self.state, self.state_since = to, at
 
+    def add_task(self, task: TaskRecord) -> None:
+        """Take a task in, whether new or known from before.
+
+        Args:
+            task: whose id is free.
+        """
+        self.tasks.add(task.id, task)
+        self.counts.add(task.state, task.slots, succeeded=task.failure is None)
+        if "dependsOn" in task.spec and task.state is not TaskState.COMPLETED:
+            self.dependencies.add(task.id, task.spec["dependsOn"])
+
+    def remove_task(self, task: TaskRecord) -> None:
+        """Take a task out.
+
+        Args:
+            task: of this job.
+        """
+        self.tasks.pop(task.id)
+        self.counts.remove(task.state, task.slots, succeeded=task.failure is None)
+        self.dependencies.discard(task.id)
+        if self.task_changes is not None:
+            self.task_changes.remove(task)
+
+    def satisfy(self, task_id: str) -> list[str]:
+        """Note that a task's dependents need not wait for it any more.
+
+        Args:
+            task_id: in any case.
+
+        Returns:
+            Lower-cased ids of tasks that now wait for nothing.
+        """
+        if self.spec["usesTaskDependencies"] and self.task_changes is not None:
+            self.task_changes.satisfy(self.id.lower(), task_id.lower())
+        return self.dependencies.satisfy(task_id)
+
     def move_task(self, task: TaskRecord, to: TaskState, at: int, *, failure: Spec | None = None) -> None:
         """Change a task's state and the job's counts.
 
@@ -183,9 +261,10 @@ class JobRecord:
         self.counts.add(to, task.slots, succeeded=failure is None)
 
 
-@dataclass(slots=True, eq=False)
-class NodeRecord:
+class NodeRecord(Tracked, eq=False):
     """A compute node."""
+
+    live: ClassVar[frozenset[str]] = frozenset({"start_task", "start_run", "recent"})
 
     id: str
     pool_id: str
@@ -202,6 +281,13 @@ class NodeRecord:
     start_task: Spec | None = None
     start_run: CommandRun | None = None
     recent: list[TaskRecord] = field(default_factory=list)
+    doomed: bool = False
+    """Whether a removal was asked for that may not have begun."""
+
+    @property
+    def key(self) -> ResourceKey:
+        """Where it is kept."""
+        return ResourceKey("node", f"{self.pool_id}/{self.id}".lower())
 
     def move(self, to: NodeState, at: int) -> None:
         """Change the state.
@@ -217,9 +303,10 @@ class NodeRecord:
         self.state, self.state_since = to, at
 
 
-@dataclass(slots=True, eq=False)
-class PoolRecord:
+class PoolRecord(Tracked, eq=False):
     """A pool and its nodes."""
+
+    live: ClassVar[frozenset[str]] = frozenset({"nodes"})
 
     id: str
     spec: Spec
@@ -230,8 +317,37 @@ class PoolRecord:
     state: PoolState = PoolState.ACTIVE
     allocation: AllocationState = AllocationState.RESIZING
     resize_errors: list[Spec] = field(default_factory=list)
+    auto_scale_run: Spec | None = None
     nodes: SortedIndex[NodeRecord] = field(default_factory=SortedIndex)
     next_address: int = 4
+
+    @property
+    def key(self) -> ResourceKey:
+        """Where it is kept."""
+        return ResourceKey("pool", self.id.lower())
+
+    def add_node(self, node: NodeRecord) -> None:
+        """Take a new node in.
+
+        Args:
+            node: whose id is free.
+        """
+        self.nodes.add(node.id, node)
+        if self.notes is not None:
+            notes: Notes = self.notes
+            node.attach(notes)
+            node.touch()
+
+    def remove_node(self, node: NodeRecord) -> None:
+        """Take a node out, if it is there.
+
+        Args:
+            node: of this pool.
+        """
+        if node.id in self.nodes:
+            self.nodes.pop(node.id)
+            if node.notes is not None:
+                node.notes.remove(node)
 
     def count(self, *, dedicated: bool) -> int:
         """Count the nodes of a kind.

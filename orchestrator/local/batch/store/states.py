@@ -39,7 +39,11 @@ class NodeState(StrEnum):
     RUNNING = "running"
     OFFLINE = "offline"
     REBOOTING = "rebooting"
+    REIMAGING = "reimaging"
+    DEALLOCATING = "deallocating"
+    DEALLOCATED = "deallocated"
     UNUSABLE = "unusable"
+    PREEMPTED = "preempted"
     LEAVING_POOL = "leavingpool"
 
 
@@ -75,8 +79,8 @@ ALLOCATION_MOVES: Final[Mapping[AllocationState, frozenset[AllocationState]]] = 
     AllocationState.STOPPING: frozenset({AllocationState.STEADY}),
 }
 
-_GONE: Final = frozenset({NodeState.LEAVING_POOL, NodeState.UNUSABLE})
-_RESTARTED: Final = _GONE | {NodeState.REBOOTING}
+_GONE: Final = frozenset({NodeState.LEAVING_POOL, NodeState.UNUSABLE, NodeState.PREEMPTED})
+_RESTARTED: Final = _GONE | {NodeState.REBOOTING, NodeState.REIMAGING, NodeState.DEALLOCATING}
 
 NODE_MOVES: Final[Mapping[NodeState, frozenset[NodeState]]] = {
     NodeState.CREATING: _GONE | {NodeState.STARTING},
@@ -88,7 +92,13 @@ NODE_MOVES: Final[Mapping[NodeState, frozenset[NodeState]]] = {
     NodeState.RUNNING: _RESTARTED | {NodeState.IDLE, NodeState.OFFLINE},
     NodeState.OFFLINE: _RESTARTED | {NodeState.IDLE, NodeState.RUNNING},
     NodeState.REBOOTING: _GONE | {NodeState.STARTING},
-    NodeState.UNUSABLE: frozenset({NodeState.REBOOTING, NodeState.LEAVING_POOL}),
+    NodeState.REIMAGING: _GONE | {NodeState.STARTING},
+    NodeState.DEALLOCATING: _GONE | {NodeState.DEALLOCATED},
+    NodeState.DEALLOCATED: _GONE | {NodeState.STARTING},
+    NodeState.UNUSABLE: frozenset(
+        {NodeState.REBOOTING, NodeState.REIMAGING, NodeState.DEALLOCATING, NodeState.LEAVING_POOL}
+    ),
+    NodeState.PREEMPTED: frozenset({NodeState.CREATING, NodeState.LEAVING_POOL}),
     NodeState.LEAVING_POOL: frozenset(),
 }
 

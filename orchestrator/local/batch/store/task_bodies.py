@@ -105,6 +105,8 @@ _output_file = Shape(
     }
 )
 
+output_files: Final = items(_output_file)
+
 _depends_on = Shape(
     {
         "taskIds": items(text(empty=False)),
@@ -145,7 +147,7 @@ task_body = Shape(
         "commandLine": Member(command_line, required=True),
         "containerSettings": CONTAINERS,
         "resourceFiles": resource_files,
-        "outputFiles": items(_output_file),
+        "outputFiles": output_files,
         "environmentSettings": environment_settings,
         "affinityInfo": Shape({"affinityId": Member(text(), required=True)}),
         "applicationPackageReferences": PACKAGES,

@@ -21,6 +21,9 @@ from orchestrator.local.wire.times import etag, timestamp
 Wire = dict[str, Any]
 
 AGENT_VERSION: Final = "1.12.9"
+ADDRESSES_PER_OCTET: Final = 250
+FIRST_ADDRESS: Final = 4
+_FIRST_PORT: Final = 50_000
 _JOB_AFTER_INFO: Final = ("onAllTasksComplete", "onTaskFailure")
 _POOL_EARLY: Final = ("vmSize", "resizeTimeout")
 _POOL_COUNTED: Final = (*_POOL_EARLY, "targetDedicatedNodes", "targetLowPriorityNodes", "displayName")
@@ -94,7 +97,18 @@ def node_url(account_url: str, pool_id: str, node_id: str) -> str:
 
 def task_directory(job_id: str, task_id: str) -> str:
     """Tell a task's directory, relative to its node's root."""
-    return f"workitems/{job_id}/job-1/{task_id}"
+    return f"{job_directory(job_id)}/{task_id}"
+
+
+def job_directory(job_id: str) -> str:
+    """Tell a job's directory: that of a schedule's job is below the schedule's."""
+    schedule, _, name = job_id.rpartition(":")
+    return f"workitems/{schedule}/{name}" if schedule else f"{job_folder(job_id)}/job-1"
+
+
+def job_folder(job_id: str) -> str:
+    """Tell what of a node is a job's own."""
+    return job_directory(job_id) if ":" in job_id else f"workitems/{job_id}"
 
 
 def task_execution(task: TaskRecord) -> Wire:
@@ -182,13 +196,12 @@ def _put_states(wire: Wire, record: JobRecord | TaskRecord) -> None:
         wire["previousStateTransitionTime"] = timestamp(record.previous_since)
 
 
-def pool_wire(pool: PoolRecord, account_url: str, *, job_order: bool) -> Wire:
+def pool_wire(pool: PoolRecord, account_url: str) -> Wire:
     """Show a pool.
 
     Args:
         pool: the record.
         account_url: without a slash at the end.
-        job_order: whether taskSchedulingPolicy.jobDefaultOrder is shown (since 2025-06-01: recorded).
     """
     spec = pool.spec
     wire: Wire = {"id": pool.id}
@@ -213,9 +226,17 @@ def pool_wire(pool: PoolRecord, account_url: str, *, job_order: bool) -> Wire:
     for name, value in spec.items():
         if name not in _POOL_COUNTED:
             wire[name] = value
-    if not job_order:
-        wire["taskSchedulingPolicy"] = {"nodeFillType": spec["taskSchedulingPolicy"]["nodeFillType"]}
+        if name == "autoScaleEvaluationInterval" and pool.auto_scale_run is not None:
+            wire["autoScaleRun"] = pool.auto_scale_run
+    if len(pool.nodes):
+        wire["currentNodeCommunicationMode"] = _communication(spec)
     return wire
+
+
+def _communication(spec: Mapping[str, Any]) -> str:
+    # What pools that ask for nothing get: classic was recorded in 2024, simplified in 2025.
+    target: str = spec.get("targetNodeCommunicationMode", "default")
+    return "simplified" if target == "default" else target
 
 
 def node_wire(node: NodeRecord, pool: PoolRecord, account_url: str, running: Mapping[str, int]) -> Wire:
@@ -261,12 +282,30 @@ def node_wire(node: NodeRecord, pool: PoolRecord, account_url: str, running: Map
         wire["startTask"] = node.start_task
     if node.start_run is not None:
         wire["startTaskInfo"] = run_wire(node.start_run)
+    if node.booted:
+        wire["certificateReferences"] = []
     wire["isDedicated"] = node.dedicated
+    wire["endpointConfiguration"] = _endpoints(node)
     if node.booted:
         wire["nodeAgentInfo"] = {"lastUpdateTime": timestamp(node.booted), "version": AGENT_VERSION}
     image = pool.spec["virtualMachineConfiguration"]["imageReference"]
     wire["virtualMachineInfo"] = {"imageReference": {**image, "exactVersion": image["version"]}}
     return wire
+
+
+def _endpoints(node: NodeRecord) -> Wire:
+    # As recorded, from 50000 on. A node here is a folder: nothing listens there.
+    third, fourth = (int(part) for part in node.address.split(".")[2:])
+    number = third * ADDRESSES_PER_OCTET + fourth - FIRST_ADDRESS
+    endpoint = {
+        "name": f"SSHRule.{number}",
+        "protocol": "tcp",
+        "publicIPAddress": "127.0.0.1",
+        "publicFQDN": "localhost",
+        "frontendPort": _FIRST_PORT + number,
+        "backendPort": 22,
+    }
+    return {"inboundEndpoints": [endpoint]}
 
 
 def run_wire(run: CommandRun, directory: str | None = None, directory_url: str | None = None) -> Wire:

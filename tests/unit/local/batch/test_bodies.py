@@ -74,7 +74,6 @@ def test_a_wrong_task_is_refused_with_the_member_that_is_wrong(
             {**TASK, "resourceFiles": [{"autoStorageContainerName": "c"}]},
             "autoStorageContainerName",
         ),
-        (lambda body: make_pool(body, AT), {**POOL, "enableAutoScale": True}, "enableAutoScale"),
         (lambda body: make_pool(body, AT), {**POOL, "mountConfiguration": [{}]}, "mountConfiguration"),
         (
             lambda body: make_pool(body, AT),
@@ -93,11 +92,17 @@ def test_a_wrong_task_is_refused_with_the_member_that_is_wrong(
             "containerConfiguration",
         ),
         (
-            lambda _: job(poolInfo={"autoPoolSpecification": {"poolLifetimeOption": "job"}}),
+            lambda _: job(
+                jobManagerTask={"id": "m", "commandLine": "c", "authenticationTokenSettings": {"access": []}}
+            ),
             {},
-            "autoPoolSpecification",
+            "authenticationTokenSettings",
         ),
-        (lambda _: job(jobManagerTask={"id": "m"}), {}, "jobManagerTask"),
+        (
+            lambda _: job(jobManagerTask={"id": "m", "commandLine": "c", "allowLowPriorityNode": False}),
+            {},
+            "allowLowPriorityNode",
+        ),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(make: Any, body: dict[str, Any], what: str) -> None:

@@ -120,7 +120,7 @@ def test_enums_are_echoed_in_the_recorded_case() -> None:
 
 
 def test_a_pool_is_shown_with_the_recorded_defaults_in_the_recorded_order() -> None:
-    wire = pool_wire(pool(), URL, job_order=False)
+    wire = pool_wire(pool(), URL)
     assert list(wire) == [
         *("id", "url", "eTag", "lastModified", "creationTime", "state", "stateTransitionTime"),
         *("allocationState", "allocationStateTransitionTime", "vmSize", "resizeTimeout"),
@@ -130,7 +130,7 @@ def test_a_pool_is_shown_with_the_recorded_defaults_in_the_recorded_order() -> N
     ]
     assert wire["vmSize"] == "standard_d2s_v3"
     assert wire["resizeTimeout"] == "PT15M"
-    assert wire["taskSchedulingPolicy"] == {"nodeFillType": "Spread"}
+    assert wire["taskSchedulingPolicy"] == {"nodeFillType": "Spread", "jobDefaultOrder": "none"}
     image = wire["virtualMachineConfiguration"]["imageReference"]
     assert image == {
         "publisher": "Canonical",
@@ -145,7 +145,7 @@ def test_every_member_shown_can_be_selected() -> None:
     assert set(job_wire(parent, URL)) <= JOB_MEMBERS
     assert set(task_wire(task(parent, displayName="d"), URL)) <= TASK_MEMBERS
     full = pool(startTask={"commandLine": "s"}, userAccounts=[{"name": "u", "password": "x"}])
-    assert set(pool_wire(full, URL, job_order=True)) <= POOL_MEMBERS
+    assert set(pool_wire(full, URL)) <= POOL_MEMBERS
 
 
 def test_a_password_is_not_echoed() -> None:

@@ -1,0 +1,1 @@
+"""What an account keeps over a restart: one SQLite file, one thread that writes it."""

@@ -1,0 +1,199 @@
+"""The work of a run: from the first file to the end of the last task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+
+import anyio
+import anyio.abc
+
+from orchestrator.accounts.account import Account
+from orchestrator.errors import OrchestratorError
+from orchestrator.events import (
+    Event,
+    Publish,
+    SubmissionCompleted,
+    TaskAbandoned,
+    TaskCompleted,
+    TasksRejected,
+    TasksSubmitted,
+)
+from orchestrator.limits import Limits
+from orchestrator.runtime.preparation import RunPreparation
+from orchestrator.runtime.time_limit import time_limit_error
+from orchestrator.spec.plan import RunPlan
+from orchestrator.stages.ledger import Ledger
+from orchestrator.stages.submit import TaskSubmission
+from orchestrator.stages.watch import TaskWatch, say_all_added
+from orchestrator.stages.watch_pool import watch_pool
+from orchestrator.states import RunState
+from orchestrator.tracker import PoolTracker, TaskTracker
+
+
+class RunWork:
+    """Calls the stages, and knows which tasks were accepted and have not ended.
+
+    Args:
+        plan: what is to be done.
+        account: where.
+        ledger: what is created is written there first.
+        publish: told of everything; it hands each event to `note` first.
+        enter: tells the run's next state.
+        limits: the numbers.
+        environ: where `env:NAME` references are looked up.
+
+    Attributes:
+        accepted: how many tasks the service took so far.
+        rejected: how many it refused so far.
+        all_submitted: whether no more will be added.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: RunPlan,
+        account: Account,
+        ledger: Ledger,
+        publish: Publish,
+        enter: Callable[[RunState], Awaitable[None]],
+        limits: Limits,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._plan = plan
+        self._account = account
+        self._ledger = ledger
+        self._publish = publish
+        self._enter = enter
+        self._limits = limits
+        self._environ = environ
+        self._tasks = TaskTracker(plan.run_id, plan.job_id)
+        self._pool = PoolTracker(plan.run_id, plan.pool_id)
+        self._planned = frozenset(task.id for task in plan.tasks)
+        self._unfinished: set[str] = set()
+        self.accepted = 0
+        self.rejected = 0
+        self.all_submitted = False
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The accepted tasks that have neither ended nor been given up, by id."""
+        return sorted(self._unfinished)
+
+    def note(self, event: Event) -> None:
+        """Keep what an event says of the tasks; called in one step with its publication."""
+        match event:
+            case TasksSubmitted():
+                # A look at the tasks may have seen one end before its request was answered.
+                self._unfinished.update(self._tasks.unfinished(event.task_ids))
+                self.accepted += len(event.task_ids)
+            case TasksRejected():
+                self.rejected += len(event.rejections)
+            case SubmissionCompleted():
+                self.all_submitted = True
+            case TaskCompleted() | TaskAbandoned():
+                self._unfinished.discard(event.key.task_id)
+
+    async def run(self) -> None:
+        """Do it, to the end of the last task.
+
+        Raises:
+            TimeLimitError: the job's `timeout` passed.
+            OrchestratorError: what kept the work from its end.
+        """
+        preparation = RunPreparation(
+            plan=self._plan,
+            account=self._account,
+            ledger=self._ledger,
+            publish=self._publish,
+            limits=self._limits,
+            environ=self._environ,
+        )
+        with contextlib.closing(preparation):
+            await self._enter(RunState.STAGING)
+            await preparation.stage()
+            await self._submit_while_staging(preparation)
+
+    async def _submit_while_staging(self, preparation: RunPreparation) -> None:
+        """The first task may run before the last file is up: submission takes the files as they arrive."""
+        failures: list[Exception] = []
+        async with anyio.create_task_group() as group:
+
+            async def beside(work: Callable[[], Awaitable[None]]) -> None:
+                # An error is kept here, since the group would wrap it; the first one ends the others.
+                try:
+                    await work()
+                except Exception as error:
+                    failures.append(error)
+                    group.cancel_scope.cancel()
+
+            async def submit_and_watch() -> None:
+                await self._enter(RunState.PROVISIONING)
+                await preparation.provision()
+                await self._enter(RunState.SUBMITTING)
+                group.start_soon(beside, self._watch_pool)
+                await self._submit_and_watch(preparation, group)
+                group.cancel_scope.cancel()
+
+            group.start_soon(beside, preparation.stage_inputs)
+            group.start_soon(beside, submit_and_watch)
+        if failures:
+            raise failures[0]
+
+    async def _watch_pool(self) -> None:
+        await watch_pool(
+            pool_id=self._plan.pool_id,
+            batch=self._account.batch,
+            tracker=self._pool,
+            publish=self._publish,
+            limits=self._limits,
+        )
+
+    async def _submit_and_watch(self, preparation: RunPreparation, group: anyio.abc.TaskGroup) -> None:
+        ended = asyncio.Event()
+        verdict: list[str | OrchestratorError | None] = []
+
+        async def watch() -> None:
+            looker = TaskWatch(
+                job_id=self._plan.job_id,
+                batch=self._account.batch,
+                tracker=self._tasks,
+                publish=self._publish,
+                limits=self._limits,
+                ours=self._planned.__contains__,
+                all_ended=lambda: self.all_submitted and not self._unfinished,
+            )
+            try:
+                verdict.append(await looker.run())
+            except OrchestratorError as error:
+                verdict.append(error)
+            ended.set()
+
+        group.start_soon(watch)
+        await TaskSubmission(
+            run_id=self._plan.run_id,
+            job_id=self._plan.job_id,
+            tasks=preparation.task_bodies(),
+            batch=self._account.batch,
+            publish=self._publish,
+            limits=self._limits,
+        ).run()
+        await say_all_added(
+            job_id=self._plan.job_id, change=preparation.last_change(), batch=self._account.batch
+        )
+        await self._enter(RunState.RUNNING)
+        with anyio.move_on_after(self._plan.spec.timeout.seconds) as limit:
+            await ended.wait()
+        if limit.cancelled_caught:
+            unfinished = self.unfinished
+            raise time_limit_error(
+                self._plan.spec.timeout,
+                accepted=self.accepted,
+                unfinished=unfinished,
+                reasons=(*self._pool.reasons(), *self._tasks.reasons(unfinished)),
+            )
+        if isinstance(verdict[0], OrchestratorError):
+            raise verdict[0]
+        if verdict[0] is not None:
+            raise OrchestratorError(verdict[0])
