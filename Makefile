@@ -56,7 +56,7 @@ format: setup  ## format the code, and correct what the linter can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: setup  ## measure against the sequential way, side by side
+bench: setup  ## measure beside the SDK, the tutorial's way and plain aiohttp
 	@$(PY) -m tests.bench
 
 lock: $(STAMPS)/orchestrator  ## make requirements/dev.txt from pyproject.toml

@@ -54,6 +54,7 @@ class Service:
         self.accepted: Counter[str] = Counter()
         self.requests = 0
         self.refused = 0
+        self.looks = 0
         self.sent = 0
         self.began = asyncio.get_running_loop().time()
 
@@ -64,6 +65,7 @@ class Service:
                 "twice": sum(count > 1 for count in self.accepted.values()),
                 "requests": self.requests,
                 "refused": self.refused,
+                "looks": self.looks,
                 "sent": self.sent,
             }
         )
@@ -92,6 +94,7 @@ class Service:
         tick = int((asyncio.get_running_loop().time() - self.began) / TICK)
         wanted = query.get("$filter", [None])[0]
         if wanted is not None:
+            self.looks += skip == 0
             return changed_since(wanted, tick, skip=skip, size=size, select=select)
         return _cached_page(skip, min(size, JOB_SIZE - skip), select)
 

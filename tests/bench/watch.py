@@ -115,7 +115,7 @@ async def measure(rounds: int) -> list[Row]:
         async with BatchClient(address, AzureNamedKeyCredential("acc", KEY)) as client:
             await stalled.during(lambda: peer(client, None))
         full = await stats(address)
-    a_poll = looked["sent"] / looked["requests"]
+    a_poll = looked["sent"] / looked["looks"]
     fewer = full["sent"] / a_poll
     return [
         Row(
@@ -131,10 +131,10 @@ async def measure(rounds: int) -> list[Row]:
         Row(
             what="watch, requests a look",
             unit="requests",
-            ours=1.0,
+            ours=looked["requests"] / looked["looks"],
             target="<= 2",
-            reached=looked["requests"] <= 2 * (POLLS + 2),
-            note=f"{looked['requests']} requests in about {POLLS} looks",
+            reached=looked["requests"] <= 2 * looked["looks"],
+            note=f"{looked['looks']} looks, without the first, which lists everything",
         ),
         Row(
             what="watch, p99 of the loop's delay",

@@ -109,6 +109,17 @@ def assert_nothing_was_executed(folder: Path) -> None:
     assert not list(folder.rglob("pwned"))
 
 
+def assert_work_overlaps(told: list[Event], *, tasks: int) -> None:
+    """Downloads began before the last task ended, uploads overlapped, and each task ended once."""
+    downloads = [index for index, event in enumerate(told) if isinstance(event, OutputDownloaded)]
+    ends = [index for index, event in enumerate(told) if isinstance(event, TaskCompleted)]
+    assert downloads[0] < ends[-1]
+    staged = sorted((e.started_at, e.time) for e in told if isinstance(e, InputStaged))
+    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(staged))
+    ended = [event.key.task_id for event in told if isinstance(event, TaskCompleted | TaskAbandoned)]
+    assert len(ended) == len(set(ended)) == tasks
+
+
 async def test_300_nasty_names_all_arrive_none_renamed_none_executed(
     orchestrator: Orchestrator, job: Make, tmp_path: Path
 ) -> None:
@@ -120,6 +131,8 @@ async def test_300_nasty_names_all_arrive_none_renamed_none_executed(
             "output_files": ["copied.txt", "listing.txt"],
         },
     )
+    events: list[Event] = []
+    orchestrator.on(Event, events.append)
     async with orchestrator:
         run = await orchestrator.submit(spec)
         results = {result.input_name: result async for result in run.results()}
@@ -131,6 +144,7 @@ async def test_300_nasty_names_all_arrive_none_renamed_none_executed(
         assert found["copied.txt"].read_bytes() == content, name
         assert name in found["listing.txt"].read_text()
     assert_nothing_was_executed(tmp_path)
+    assert_work_overlaps(events, tasks=300)
 
 
 async def test_the_task_program_brings_back_its_outputs_under_nasty_names(
@@ -175,13 +189,7 @@ async def test_downloads_happen_while_tasks_still_run_and_uploads_overlap(
     async with orchestrator:
         run = await orchestrator.submit(spec)
         await run.wait()
-    downloads = [index for index, event in enumerate(told) if isinstance(event, OutputDownloaded)]
-    ends = [index for index, event in enumerate(told) if isinstance(event, TaskCompleted)]
-    assert downloads[0] < ends[-1]
-    staged = sorted((e.started_at, e.time) for e in told if isinstance(e, InputStaged))
-    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(staged))
-    ended = [event.key.task_id for event in told if isinstance(event, TaskCompleted | TaskAbandoned)]
-    assert len(ended) == len(set(ended)) == 12
+    assert_work_overlaps(told, tasks=12)
     assert isinstance(told[-1], RunFinished)
     assert [event.sequence for event in told] == sorted(event.sequence for event in told)
     for path in (tmp_path / "results" / run.job_id).glob("*/sum.txt"):
