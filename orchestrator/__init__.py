@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         RunEvent,
         RunFinished,
         RunInterrupted,
+        RunResumed,
         RunStarted,
         RunStateChanged,
         StagingCompleted,
@@ -102,7 +103,7 @@ if TYPE_CHECKING:
         JobHookSpec,
         JobSpec,
     )
-    from orchestrator.spec.load import load_job
+    from orchestrator.spec.load import load_job, parse_job
     from orchestrator.spec.pool import (
         ImageSpec,
         PoolSpec,
@@ -184,6 +185,7 @@ _HOMES = {
         "RunEvent",
         "RunFinished",
         "RunInterrupted",
+        "RunResumed",
         "RunStarted",
         "RunStateChanged",
         "StagingCompleted",
@@ -224,7 +226,7 @@ _HOMES = {
         "JobHookSpec",
         "JobSpec",
     ),
-    "spec.load": ("load_job",),
+    "spec.load": ("load_job", "parse_job"),
     "spec.pool": (
         "ImageSpec",
         "PoolSpec",
@@ -246,6 +248,7 @@ _HOMES = {
         "NodeState",
         "PoolState",
         "RunOutcome",
+    "RunResumed",
         "RunState",
         "TaskKey",
         "TaskState",
@@ -356,6 +359,7 @@ __all__ = [
     "__version__",
     "job_schema",
     "load_job",
+    "parse_job",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks to end well, the second ends at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks to end well, the second ends at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A terminal that is closed sends SIGHUP: what was created still has to be cleaned up.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
@@ -38,12 +39,14 @@ class Interrupts:
     def installed(self) -> Iterator[None]:
         """Listen inside the block; call it in the running loop, whose handlers see no half-done bytecode."""
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        # What is ignored from the start is to stay ignored: `nohup` lets a program outlive its terminal so.
+        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        for number in heard:
             loop.add_signal_handler(number, self._came, number)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in heard:
                 loop.remove_signal_handler(number)
 
     def _came(self, number: signal.Signals) -> None:

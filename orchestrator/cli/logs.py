@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 
 import structlog
 
@@ -23,7 +24,9 @@ def configure_logs() -> None:
     Every processor is named here: structlog's own choice shows the local variables of each frame of a
     traceback, and some of ours hold keys, addresses with signatures, and the values of secrets.
     """
-    level = logging.DEBUG if os.environ.get(DEBUG) else logging.ERROR
+    debug = bool(os.environ.get(DEBUG))
+    _tame_the_libraries(logging.WARNING if debug else logging.ERROR, sdk=debug)
+    level = logging.DEBUG if debug else logging.ERROR
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -36,6 +39,35 @@ def configure_logs() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def _tame_the_libraries(level: int, *, sdk: bool) -> None:
+    """Write what libraries log in our own form: Python would write it as it stands.
+
+    Args:
+        level: from which on.
+        sdk: also what the SDK logs, which our errors tell in our own words otherwise.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine())
+    handler.setLevel(level)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.getLogger("azure").setLevel(level if sdk else logging.CRITICAL)
+
+
+class _OneLine(logging.Formatter):
+    """A library's log line in our own form."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: structlog.typing.EventDict = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "event": f"library.{record.name}",
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            event[_EXCEPTION] = self.formatException(record.exc_info)
+        return _line(record, record.levelname, event)
 
 
 def _line(logger: object, method: str, event: structlog.typing.EventDict) -> str:

@@ -88,7 +88,7 @@ class _Session:
                 self._account, env_file=self._env_file, ask=self._asker()
             ) as orchestrator:
                 self._job_run = job_run = await orchestrator.submit(self._spec)
-                renderer.follow(lambda: job_run.progress)
+                renderer.follow(lambda: job_run.progress, job_run.input_name)
                 async for event in job_run.events():
                     renderer.show(event)
                 result = await job_run.wait()

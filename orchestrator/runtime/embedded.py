@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -55,6 +56,32 @@ def named_service(environ: Mapping[str, str], env_file: Path | None) -> AccountS
         return None
     settings = settings_from_environment(environ)
     return None if _elsewhere(settings) else settings
+
+
+async def must_answer(settings: AccountSettings, *, named_by: str, limits: Limits) -> None:
+    """Make sure that a named service runs, before anything is asked of it again and again.
+
+    Args:
+        settings: of a service on this machine.
+        named_by: the file that names it, or the environment, for the message.
+        limits: for `operation_timeout`.
+
+    Raises:
+        LocalServiceError: nothing listens at one of its addresses.
+    """
+    for address in _addresses(settings):
+        parts = urlsplit(address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            with anyio.fail_after(limits.operation_timeout):
+                stream = await anyio.connect_tcp(parts.hostname or "", port)
+        except OSError as error:  # a TimeoutError too
+            raise LocalServiceError(
+                f"nothing answers at {parts.scheme}://{parts.netloc}, which {named_by} names: the local "
+                "service has ended, or moved to other ports; start `orchestrator local` again, or name "
+                "its new settings"
+            ) from error
+        await stream.aclose()
 
 
 class EmbeddedService:
@@ -174,8 +201,12 @@ def _names_loopback(endpoint: str) -> bool:
 
 def _elsewhere(settings: AccountSettings) -> tuple[str, ...]:
     """Those addresses of an account that are not on this machine."""
+    return tuple(address for address in _addresses(settings) if not is_loopback(address))
+
+
+def _addresses(settings: AccountSettings) -> tuple[str, str]:
     if settings.storage_connection_string is not None:
         blobs = parse_connection_string(settings.storage_connection_string.reveal()).blob_endpoint
     else:
         blobs = settings.storage_blob_endpoint or ""
-    return tuple(address for address in (settings.batch_endpoint, blobs) if not is_loopback(address))
+    return settings.batch_endpoint, blobs

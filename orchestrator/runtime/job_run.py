@@ -34,6 +34,10 @@ class JobRun:
         """Where the run is now: counts, for showing."""
         return self._run.progress
 
+    def input_name(self, task_id: str) -> str | None:
+        """The local name of the file that a task was made for; None where it has none."""
+        return next((task.input_name for task in self._run.plan.tasks if task.id == task_id), None)
+
     @property
     def error(self) -> Exception | None:
         """What ended the run before its tasks had ended, None if nothing did."""

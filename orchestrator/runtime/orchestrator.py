@@ -17,7 +17,7 @@ from orchestrator.errors import NotOpenError
 from orchestrator.events import Event
 from orchestrator.journal import Journal
 from orchestrator.limits import Limits
-from orchestrator.runtime.embedded import EmbeddedService, named_service
+from orchestrator.runtime.embedded import EmbeddedService, must_answer, named_service
 from orchestrator.runtime.job_run import JobRun
 from orchestrator.runtime.logs import log_quietly_by_default
 from orchestrator.runtime.owner import Owner
@@ -42,6 +42,7 @@ class Orchestrator:
         *,
         settings: AccountSettings | None,
         embedded: EmbeddedService | None,
+        named_by: str | None = None,
         environ: Mapping[str, str],
         limits: Limits,
         journal_dir: Path | None,
@@ -49,6 +50,7 @@ class Orchestrator:
     ) -> None:
         self._settings = settings
         self._embedded = embedded
+        self._named_by = named_by
         self._environ = environ
         self._limits = limits
         self._journal_dir = journal_dir or Path(platformdirs.user_state_dir("orchestrator"))
@@ -93,6 +95,7 @@ class Orchestrator:
         return cls(
             settings=settings,
             embedded=EmbeddedService(state_dir, limits=limits) if settings is None else None,
+            named_by=str(env_file or "the environment"),
             environ=environ,
             limits=limits,
             journal_dir=journal_dir,
@@ -224,6 +227,8 @@ class Orchestrator:
 
     async def _connect(self) -> AccountSettings:
         if self._settings is not None:
+            if self._named_by is not None:
+                await must_answer(self._settings, named_by=self._named_by, limits=self._limits)
             return self._settings
         if self._embedded is None:
             raise NotOpenError

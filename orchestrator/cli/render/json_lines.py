@@ -13,6 +13,7 @@ from orchestrator.events import Event
 from orchestrator.results import JobResult
 
 if TYPE_CHECKING:
+    from orchestrator.cli.render.summary import InputName
     from orchestrator.handlers.progress import Progress
 
 
@@ -50,7 +51,7 @@ class JsonLines:
     def __exit__(self, *exc: object) -> None:
         self._stream.flush()
 
-    def follow(self, progress: Callable[[], Progress]) -> None:
+    def follow(self, progress: Callable[[], Progress], input_name: InputName) -> None:
         """Nothing: the events say it."""
 
     def show(self, event: Event) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text as Shown
 
 from orchestrator.cli.render.lines import trouble
 from orchestrator.cli.render.status import status
-from orchestrator.cli.render.summary import Summary
+from orchestrator.cli.render.summary import InputName, Summary
 from orchestrator.events import Event, utc_now
 from orchestrator.handlers.progress import Progress
 from orchestrator.results import JobResult
@@ -30,6 +30,7 @@ class LiveText:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._summary = Summary()
+        self._input_name: InputName = lambda _: None
         self._progress: Callable[[], Progress] = Progress
         self._live = Live(
             console=console,
@@ -47,9 +48,10 @@ class LiveText:
     def __exit__(self, *exc: object) -> None:
         self._live.stop()
 
-    def follow(self, progress: Callable[[], Progress]) -> None:
-        """Draw what this gives from now on."""
+    def follow(self, progress: Callable[[], Progress], input_name: InputName) -> None:
+        """Draw what the first gives from now on, and look names up in the second."""
         self._progress = progress
+        self._input_name = input_name
 
     def show(self, event: Event) -> None:
         """Print it above the lines if somebody may have to act on it."""
@@ -60,7 +62,7 @@ class LiveText:
     def finish(self, result: JobResult) -> None:
         """Take the lines away and write the summary."""
         self._live.stop()
-        self._summary.write(self._console, result)
+        self._summary.write(self._console, result, self._input_name)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Self
 
 from orchestrator.cli.render.escape import shown
+from orchestrator.cli.render.shortfalls import what_is_wrong
 from orchestrator.events import Event
 from orchestrator.results import JobResult
 
 if TYPE_CHECKING:
+    from orchestrator.cli.render.summary import InputName
     from orchestrator.handlers.progress import Progress
 
 
@@ -30,16 +32,18 @@ class Quiet:
     def __exit__(self, *exc: object) -> None:
         self._stream.flush()
 
-    def follow(self, progress: Callable[[], Progress]) -> None:
+    def follow(self, progress: Callable[[], Progress], input_name: InputName) -> None:
         """Nothing: nobody looks."""
 
     def show(self, event: Event) -> None:
-        """Nothing; the exit code says how it went."""
+        """Nothing; the end says how it went."""
 
     def finish(self, result: JobResult) -> None:
-        """The error that ended the run and what was left behind, if there is any."""
+        """Why the exit code is not 0, and where to look; what was left behind, if there is any."""
         if result.error:
             self._stream.write(f"orchestrator: {shown(result.error)}\n")
+        for told in what_is_wrong(result):
+            self._stream.write(f"orchestrator: {shown(told)}\n")
         for left in result.leftovers:
             self._stream.write(f"left behind: {shown(left)}\n")
 

@@ -12,6 +12,7 @@ from orchestrator.events import Event
 from orchestrator.results import JobResult
 
 if TYPE_CHECKING:
+    from orchestrator.cli.render.summary import InputName
     from orchestrator.handlers.progress import Progress
 
 
@@ -22,8 +23,8 @@ class Renderer(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def follow(self, progress: Callable[[], Progress]) -> None:
-        """Where the run stands can be asked from now on."""
+    def follow(self, progress: Callable[[], Progress], input_name: InputName) -> None:
+        """Where the run stands, and what a task was made for, can be asked from now on."""
 
     def show(self, event: Event) -> None:
         """Take one event, in the order in which they come."""

@@ -1,7 +1,8 @@
-"""What is said at the end of a run: when, how many, what failed and where its stderr is, what is left."""
+"""What is said at the end of a run: when, how many, what failed and where to look, what is left."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from orchestrator.results import JobResult
 from orchestrator.states import TaskKey
 
 FAILURES_SHOWN = 20
-"""The table's length does not grow with the job; the others are on disk like these."""
+"""The tables' lengths do not grow with the job; the others are on disk like these."""
+
+InputName = Callable[[str], str | None]
+"""The local name of the file that a task was made for, by the task's id; None where it has none."""
 
 _TELLING = ("stderr.txt", "failure.json")
 
@@ -28,6 +32,7 @@ class Summary:
     def __init__(self) -> None:
         self._failures: dict[TaskKey, str] = {}
         self._places: dict[TaskKey, Path] = {}
+        self._missing: list[tuple[TaskKey, str, str]] = []
         self._kept: list[str] = []
 
     def observe(self, event: Event) -> None:
@@ -41,10 +46,8 @@ class Summary:
                 self._note(event.key, how_ended(event.exit_code, event.failure))
             case TaskAbandoned():
                 self._note(event.key, f"given up: {event.reason}")
-            case OutputsDownloaded() if event.key in self._failures:
-                for path in event.outputs:
-                    if path.name in _TELLING:
-                        self._places.setdefault(event.key, path)
+            case OutputsDownloaded():
+                self._note_files(event)
             case ResourceKept():
                 self._kept.append(f"{event.kind} {event.id} ({event.reason})")
             case _:
@@ -54,12 +57,21 @@ class Summary:
         if len(self._failures) < FAILURES_SHOWN:
             self._failures[key] = why
 
-    def write(self, console: Console, result: JobResult) -> None:
+    def _note_files(self, event: OutputsDownloaded) -> None:
+        if event.key in self._failures:
+            for path in event.outputs:
+                if path.name in _TELLING:
+                    self._places.setdefault(event.key, path)
+        for name, reason in event.missing[: FAILURES_SHOWN - len(self._missing)]:
+            self._missing.append((event.key, name, reason))
+
+    def write(self, console: Console, result: JobResult, input_name: InputName) -> None:
         """Write it all.
 
         Args:
             console: one that interprets nothing (`plain_console`).
             result: what became of the run.
+            input_name: looks up the name of a task's input.
         """
         console.print()
         for name, when in (("start", result.started_at), ("end", result.ended_at)):
@@ -68,7 +80,11 @@ class Summary:
         console.print()
         console.print(_counts(result))
         if self._failures:
-            console.print(self._failed(result))
+            console.print()
+            console.print(self._failed(result, input_name))
+        if self._missing:
+            console.print()
+            console.print(self._not_here(result))
         console.print()
         if result.error:
             console.print(f"error: {shown(result.error)}")
@@ -78,14 +94,24 @@ class Summary:
         for left in result.leftovers:
             console.print(f"left behind, and may cost money: {shown(left)}")
 
-    def _failed(self, result: JobResult) -> Table:
-        table = _table("Task", "How it ended", "Look into")
+    def _failed(self, result: JobResult, input_name: InputName) -> Table:
+        table = _table("Task", "Input", "How it ended", "Look into")
+        folder = result.download_dir / result.job_id
         for key, why in self._failures.items():
+            # Below the folder of results, which is named once: whole paths would be folded on a terminal.
             place = self._places.get(key)
-            table.add_row(*(Text(shown(cell)) for cell in (key.task_id, why, str(place or ""))))
-        more = result.failed + result.abandoned - len(self._failures)
-        if more > 0:
-            table.add_row(Text(f"... and {more} more"))
+            told = (
+                str(place.relative_to(folder)) if place and place.is_relative_to(folder) else str(place or "")
+            )
+            _add(table, key.task_id, input_name(key.task_id) or "", why, told)
+        _add_more(table, result.failed + result.abandoned - len(self._failures))
+        return table
+
+    def _not_here(self, result: JobResult) -> Table:
+        table = _table("Task", "Missing", "Why")
+        for key, name, reason in self._missing:
+            _add(table, key.task_id, name, reason)
+        _add_more(table, result.missing_outputs - len(self._missing))
         return table
 
 
@@ -96,6 +122,15 @@ def _counts(result: JobResult) -> Table:
         Text(shown(result.job_id)), *(Text(str(count)) for count in (*counts, result.missing_outputs))
     )
     return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(shown(cell)) for cell in cells))
+
+
+def _add_more(table: Table, more: int) -> None:
+    if more > 0:
+        table.add_row(Text(f"... and {more} more"))
 
 
 def _table(*columns: str) -> Table:

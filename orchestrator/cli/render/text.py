@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 
 from orchestrator.cli.render.lines import line
-from orchestrator.cli.render.summary import Summary
+from orchestrator.cli.render.summary import InputName, Summary
 from orchestrator.events import Event
 from orchestrator.results import JobResult
 
@@ -27,6 +27,7 @@ class Text:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._summary = Summary()
+        self._input_name: InputName = lambda _: None
 
     def __enter__(self) -> Self:
         return self
@@ -34,8 +35,9 @@ class Text:
     def __exit__(self, *exc: object) -> None:
         self._console.file.flush()
 
-    def follow(self, progress: Callable[[], Progress]) -> None:
-        """Nothing: lines tell the steps, not the state."""
+    def follow(self, progress: Callable[[], Progress], input_name: InputName) -> None:
+        """Look names up there from now on; lines tell the steps, not the state."""
+        self._input_name = input_name
 
     def show(self, event: Event) -> None:
         """Write the event's line, if it is worth one."""
@@ -46,7 +48,7 @@ class Text:
 
     def finish(self, result: JobResult) -> None:
         """Write the summary."""
-        self._summary.write(self._console, result)
+        self._summary.write(self._console, result, self._input_name)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

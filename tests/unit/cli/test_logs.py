@@ -50,3 +50,29 @@ def test_a_program_that_configured_nothing_sees_no_values_either() -> None:
     assert SECRET not in told
     assert "event='run.defect' run='r-1'" in told
     assert "ValueError: it broke" in told
+
+
+LIBRARIES = """
+import logging
+from orchestrator.cli.logs import configure_logs
+
+configure_logs()
+logging.getLogger("asyncio").error("two\\nlines and \\x1b[31m")
+logging.getLogger("azure.core").error("said in our own words")
+"""
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_what_libraries_log_is_one_line_and_the_sdk_is_heard_only_when_asked_for(debug: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LIBRARIES],
+        env={**os.environ, "ORCHESTRATOR_DEBUG": debug},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    first, *others = ended.stderr.splitlines()
+    assert "event='library.asyncio'" in first
+    assert "\x1b" not in first
+    assert len(others) == bool(debug)

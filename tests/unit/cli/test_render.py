@@ -12,6 +12,7 @@ from orchestrator.cli.render.json_lines import JsonLines, as_line
 from orchestrator.cli.render.lines import line, trouble
 from orchestrator.cli.render.quiet import Quiet
 from orchestrator.cli.render.text import Text
+from orchestrator.handlers.progress import Progress
 from orchestrator.states import FailureInfo, RunOutcome, TaskState
 from tests.unit.cli.runs import BEGAN, RUN, key, result
 
@@ -27,7 +28,7 @@ FAILED = events.TaskFailed(
 FILES = events.OutputsDownloaded(
     run_id=RUN,
     key=key("t-3"),
-    outputs=(Path("/results/t-3/stdout.txt"), Path("/results/t-3/stderr.txt")),
+    outputs=(Path("/results/job-1/t-3/stdout.txt"), Path("/results/job-1/t-3/stderr.txt")),
     size=9,
 )
 
@@ -83,7 +84,7 @@ def test_the_summary_names_a_failed_task_with_its_code_and_its_stderr() -> None:
     row = next(row for row in table.splitlines() if row.startswith("t-3"))
     assert "exit code 3" in row
     assert "FailureExitCode" in row
-    assert "/results/t-3/stderr.txt" in row
+    assert row.split()[-1] == "t-3/stderr.txt", "the folder of results is named once, below the table"
 
 
 def test_the_summary_lists_what_is_kept_and_what_is_left() -> None:
@@ -129,3 +130,28 @@ def test_quiet_says_only_what_somebody_has_to_act_on() -> None:
     assert stream.getvalue() == ""
     quiet.finish(result(error="refused", leftovers=("pool small",)))
     assert stream.getvalue() == "orchestrator: refused\nleft behind: pool small\n"
+
+
+def test_quiet_says_how_many_failed_and_where_to_look() -> None:
+    stream = io.StringIO()
+    Quiet(stream).finish(result(RunOutcome.TASKS_FAILED, succeeded=2, failed=1, missing_outputs=4))
+    assert stream.getvalue().splitlines() == [
+        "orchestrator: 1 of 3 tasks failed; their stderr.txt is below /results/job-1",
+        "orchestrator: 4 outputs are missing below /results/job-1",
+    ]
+
+
+def test_the_summary_names_the_input_of_a_failed_task_and_the_outputs_that_are_missing() -> None:
+    missing = events.OutputsDownloaded(
+        run_id=RUN, key=key("t-1"), outputs=(), size=0, missing=(("a.txt", "no such blob"),)
+    )
+    stream = io.StringIO()
+    with Text(plain_console(stream)) as renderer:
+        renderer.follow(Progress, {"t-3": "chapter 3.txt"}.get)
+        for event in (FAILED, missing):
+            renderer.show(event)
+        renderer.finish(result(RunOutcome.TASKS_FAILED, failed=1, missing_outputs=22))
+    rows = stream.getvalue().split("elapsed")[1].splitlines()
+    assert any(row.startswith("t-3") and "chapter 3.txt" in row for row in rows)
+    assert any(row.split() == ["t-1", "a.txt", "no", "such", "blob"] for row in rows)
+    assert any(row.startswith("... and 21 more") for row in rows)
