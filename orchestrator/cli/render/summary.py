@@ -96,13 +96,9 @@ class Summary:
 
     def _failed(self, result: JobResult, input_name: InputName) -> Table:
         table = _table("Task", "Input", "How it ended", "Look into")
-        folder = result.download_dir / result.job_id
         for key, why in self._failures.items():
-            # Below the folder of results, which is named once: whole paths would be folded on a terminal.
             place = self._places.get(key)
-            told = (
-                str(place.relative_to(folder)) if place and place.is_relative_to(folder) else str(place or "")
-            )
+            told = str(_from_here(place)) if place else ""
             _add(table, key.task_id, input_name(key.task_id) or "", why, told)
         _add_more(table, result.failed + result.abandoned - len(self._failures))
         return table
@@ -122,6 +118,12 @@ def _counts(result: JobResult) -> Table:
         Text(shown(result.job_id)), *(Text(str(count)) for count in (*counts, result.missing_outputs))
     )
     return table
+
+
+def _from_here(path: Path) -> Path:
+    """As short as it can be and still be copied: a long one would be folded on a terminal."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _add(table: Table, *cells: str) -> None:

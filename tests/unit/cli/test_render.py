@@ -84,7 +84,16 @@ def test_the_summary_names_a_failed_task_with_its_code_and_its_stderr() -> None:
     row = next(row for row in table.splitlines() if row.startswith("t-3"))
     assert "exit code 3" in row
     assert "FailureExitCode" in row
-    assert row.split()[-1] == "t-3/stderr.txt", "the folder of results is named once, below the table"
+    assert row.split()[-1] == "/results/job-1/t-3/stderr.txt"
+
+
+def test_a_place_below_the_current_folder_is_named_from_there() -> None:
+    here = Path.cwd() / "results/job-1/t-3/stderr.txt"
+    files = events.OutputsDownloaded(run_id=RUN, key=key("t-3"), outputs=(here,), size=9)
+    ended = events.RunFinished(run_id=RUN, result=result(RunOutcome.TASKS_FAILED, failed=1))
+    table = text_of(FAILED, files, finished=ended).split("elapsed")[1]
+    row = next(row for row in table.splitlines() if row.startswith("t-3"))
+    assert row.split()[-1] == "results/job-1/t-3/stderr.txt"
 
 
 def test_the_summary_lists_what_is_kept_and_what_is_left() -> None:
