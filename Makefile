@@ -7,7 +7,7 @@ STAMPS := $(VENV)/stamps
 DEMO := examples/topnwords
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compat check format bench lock clean
+.PHONY: help setup demo daemon-demo test test-compat faults check format bench crash lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -39,12 +39,18 @@ demo: setup  ## run examples/topnwords on the local service, and show the first 
 	@first=$$(find $(DEMO)/results -type f -name '*_OUTPUT.txt' | LC_ALL=C sort | head -n 1) && \
 	printf '\n%s:\n' "$$first" && cat "$$first"
 
+daemon-demo: setup  ## start a daemon on its own local service, and hand it three jobs: by HTTP, inbox and command line
+	@$(PY) -m examples.daemon.demo
+
 test: setup  ## run the tests
 	$(PY) -m pytest
 
 test-compat: setup  ## other people's clients (az, older SDKs, JavaScript), installed into .compat, against the local service
 	@$(PY) -m tests.compat.install
 	$(PY) -m pytest tests/compat -m compat
+
+faults: setup  ## N seeded mixtures of faults (default 100), each over a run of 300 tasks
+	FAULT_MIXTURES=$(or $(N),100) FAULT_TASKS=300 $(PY) -m pytest tests/faults/lab/test_mixtures.py
 
 check: setup  ## lint, types, and who may import whom
 	@$(VENV)/bin/ruff check
@@ -58,6 +64,9 @@ format: setup  ## format the code, and correct what the linter can
 
 bench: setup  ## measure beside the SDK, the tutorial's way and plain aiohttp
 	@$(PY) -m tests.bench
+
+crash: setup  ## kill runs at random moments and take them up again: make crash N=200 SEED=1
+	CRASH_N=$(or $(N),200) CRASH_SEED=$(or $(SEED),1) $(PY) -m pytest tests/faults/test_crash_matrix.py -s
 
 lock: $(STAMPS)/orchestrator  ## make requirements/dev.txt from pyproject.toml
 	$(VENV)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --universal --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt

@@ -4,7 +4,9 @@
     ├── SpecError(ValueError)          .where: "tasks[3].command_line"
     ├── ConfigError                    .where: "daemon.toml: limits.uploads"
     ├── NotOpenError
+    ├── DaemonError                    the daemon refused: .status .title .remedy .where
     ├── JournalError(.path)            the journal can't be read or written
+    ├── RunHeldError                   .run_id .holder: another program drives the run
     ├── LocalServiceError              the local service did not start or went away
     ├── ServiceError                   the service answered and refused: .operation .status .code .request_id
     │   ├── NotFoundError  ConflictError  AuthenticationError  QuotaError  ThrottledError(.retry_after)
@@ -13,6 +15,7 @@
     ├── PoolError(.pool_id)            AllocationError(.resize_errors)  StartTaskError(.node_id .failure)
     ├── SubmissionError                .rejections .unknown (unknown: may or may not exist)
     ├── TimeLimitError                 .unfinished .reasons: what had not ended in time, and why
+    ├── TooManyFailedError             .failed: the job's max_failed_tasks was reached
     ├── RunCancelledError
     ├── TaskFailedError                only from TaskResult.raise_for_failure()
     ├── DownloadError(.key .path)
@@ -67,12 +70,33 @@ class NotOpenError(OrchestratorError):
     """The orchestrator is not open: use it inside `async with Orchestrator.local() as orchestrator:`."""
 
 
+class DaemonError(OrchestratorError):
+    """The daemon refused: `.remedy` says what to do about it; `.status` is HTTP's."""
+
+    def __init__(self, title: str, *, status: int, remedy: str = "", where: str = "") -> None:
+        self.title = title
+        self.status = status
+        self.remedy = remedy
+        self.where = where
+        told = f"{where}: {title}" if where else title
+        super().__init__(f"{told}; {remedy}" if remedy else told)
+
+
 class JournalError(OrchestratorError):
     """The journal (`.path`) can't be read or written: free the disk, or name another state directory."""
 
     def __init__(self, message: str, *, path: str) -> None:
         self.path = path
         super().__init__(f"{path}: {message}")
+
+
+class RunHeldError(OrchestratorError):
+    """Another program drives this run: wait for its end, or end the process that `.holder` names."""
+
+    def __init__(self, message: str | None = None, *, run_id: str, holder: str) -> None:
+        self.run_id = run_id
+        self.holder = holder
+        super().__init__(message or f"run {run_id} is held by {holder}")
 
 
 class LocalServiceError(OrchestratorError):
@@ -207,6 +231,14 @@ class TimeLimitError(OrchestratorError):
     def __init__(self, message: str, *, unfinished: Sequence[str] = (), reasons: Sequence[str] = ()) -> None:
         self.unfinished = tuple(unfinished)
         self.reasons = tuple(reasons)
+        super().__init__(message)
+
+
+class TooManyFailedError(OrchestratorError):
+    """The job's `max_failed_tasks` was reached: look at the failed tasks, then run again what failed."""
+
+    def __init__(self, message: str, *, failed: int) -> None:
+        self.failed = failed
         super().__init__(message)
 
 

@@ -13,6 +13,10 @@ _MAY_BE_ZERO = frozenset(
         "staging_time",
         "watch_overlap",
         "backoff",
+        "pool_nudges",
+        "nudge_backoff",
+        "node_grace",
+        "node_replacements",
         "close_grace",
         "stop_grace",
         "sas_margin",
@@ -43,6 +47,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         reconcile_interval: between two looks at all tasks and at the job.
         settle_timeout: how long downloads may take after the last task has ended.
         pool_poll_interval: between two looks at the pool and its nodes.
+        stall_after: how long nothing may move until the reasons are asked for, and told.
+        stall_interval: between two looks for the reasons, while nothing moves.
+        pool_nudges: how often a run asks again for nodes that did not come for a reason that may pass.
+        nudge_backoff: pause before the first such try; doubles with each.
+        node_grace: how long a node may be of no use until it is rebooted or removed.
+        node_replacements: how many nodes a run removes, for others to take their place.
+        resume_grace: the least time that a run which is taken up again is given, however late it is by then.
+        abandoned_log_time: how long the output so far of tasks that are given up may take to be brought.
         operation_timeout: of one call to the service, its retries included.
         attempts: tries of a call that the service did not answer or put off.
         backoff: first pause between two tries, shorter after a broken connection; doubles up to
@@ -53,10 +65,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         cleanup_timeout: of the whole clean-up, also after Ctrl-C.
         close_grace: how long `Orchestrator.__aexit__` waits for handlers to drain.
         stop_grace: the same after `JobRun.stop` or a second Ctrl-C.
+        ownership_lifetime: how long after its last renewal what a run created counts as somebody's.
+        ownership_interval: between two renewals while the run lives.
+        pool_net_time: how long after its last renewal a pool keeps nodes that have nothing to do.
+        pool_net_interval: between two looks of the service at that; the real one takes no less than 300.
         subscription_queue: events that a subscriber may be behind before its policy acts.
         sas_margin: added to the lifetime of every SAS beyond the job's horizon.
         sas_backdate: how far before now a SAS starts, against clocks that differ.
         pool_sas_lifetime: of the SAS in a pool's start task, renewed by every run that uses the pool.
+        access_lifetime: the most that the addresses in tasks are kept open for at once; a run extends them.
+        access_check_interval: between two looks at how long they are still open.
+        access_start_timeout: how long a container's first addresses may take until they work.
+        clock_tolerance: how far this machine's clock may be from the service's without a warning.
         block_size: of one part of a large upload or download.
         transfer_bytes: of all files on their way up or down that are in memory at once.
         failure_log_bytes: how much of stdout and stderr is brought for a task that uploads nothing itself.
@@ -77,6 +97,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reconcile_interval: float = 60.0
     settle_timeout: float = 3600.0
     pool_poll_interval: float = 2.0
+    stall_after: float = 120.0
+    stall_interval: float = 60.0
+    pool_nudges: int = 3
+    nudge_backoff: float = 30.0
+    node_grace: float = 60.0
+    node_replacements: int = 3
+    resume_grace: float = 60.0
+    abandoned_log_time: float = 20.0
     operation_timeout: float = 120.0
     attempts: int = 6
     backoff: float = 0.5
@@ -86,10 +114,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cleanup_timeout: float = 900.0
     close_grace: float = 30.0
     stop_grace: float = 1.0
+    ownership_lifetime: float = 86400.0
+    ownership_interval: float = 900.0
+    pool_net_time: float = 7200.0
+    pool_net_interval: float = 300.0
     subscription_queue: int = 10_000
     sas_margin: float = 3600.0
     sas_backdate: float = 900.0
     pool_sas_lifetime: float = 7 * 86400.0 - 3600.0
+    access_lifetime: float = 30 * 86400.0
+    access_check_interval: float = 300.0
+    access_start_timeout: float = 90.0
+    clock_tolerance: float = 300.0
     block_size: int = 4 * 1024 * 1024
     transfer_bytes: int = 64 * 1024 * 1024
     failure_log_bytes: int = 64 * 1024 * 1024
@@ -105,6 +141,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ConfigError(
                 f"must not be longer than poll_interval ({self.poll_interval:g}), but is {self.poll_floor:g}",
                 where="limits.poll_floor",
+            )
+        if 2 * self.ownership_interval > min(self.ownership_lifetime, self.pool_net_time):
+            raise ConfigError(
+                "must be half of ownership_lifetime and of pool_net_time at most, so that one renewal may "
+                f"fail, but is {self.ownership_interval:g}",
+                where="limits.ownership_interval",
             )
 
 

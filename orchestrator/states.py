@@ -105,10 +105,69 @@ class RunOutcome(enum.StrEnum):
     OUTPUTS_MISSING = "outputs_missing"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
+    TOO_MANY_FAILED = "too_many_failed"
+    """The job's `max_failed_tasks` was reached, and the rest was given up."""
     ERROR = "error"
 
 
-class TaskKey(msgspec.Struct, frozen=True, order=True):
+class FailureClass(enum.StrEnum):
+    """Whose doing a failure is; see `tracker/failure_class.py`."""
+
+    USER = "user"
+    """The command, or what was asked for: it would fail again."""
+    INFRASTRUCTURE = "infrastructure"
+    """The node: its disk, its agent, its preparation."""
+    STORAGE = "storage"
+    """A file could not be brought to the node, or an output not away from it."""
+    SERVICE = "service"
+    UNKNOWN = "unknown"
+
+
+class StallCode(enum.StrEnum):
+    """Why nothing moves."""
+
+    OUTAGE = "outage"
+    POOL_MISSING = "pool_missing"
+    POOL_UNKNOWN = "pool_unknown"
+    POOL_DELETING = "pool_deleting"
+    POOL_RESIZING = "pool_resizing"
+    QUOTA = "quota"
+    ALLOCATION_TIMEOUT = "allocation_timeout"
+    RESIZE_ERROR = "resize_error"
+    NO_NODES_WANTED = "no_nodes_wanted"
+    NO_NODES_YET = "no_nodes_yet"
+    NO_NODE_WORKS = "no_node_works"
+    IMAGE_RETIRED = "image_retired"
+    START_TASK_FAILED = "start_task_failed"
+    NODE_UNUSABLE = "node_unusable"
+    NODE_OFFLINE = "node_offline"
+    NODE_NOT_READY = "node_not_ready"
+    SCHEDULING_DISABLED = "scheduling_disabled"
+    SAS_EXPIRED = "sas_expired"
+    JOB_DISABLED = "job_disabled"
+    JOB_ENDED = "job_ended"
+    PREPARATION_FAILED = "preparation_failed"
+    SLOTS_TOO_LARGE = "slots_too_large"
+    DEPENDENCY_BLOCKED = "dependency_blocked"
+    DEPENDENCY_MISSING = "dependency_missing"
+    UNEXPLAINED = "unexplained"
+
+
+class StallReason(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason why nothing moves.
+
+    Args:
+        code: for programs.
+        text: what is wrong, as a sentence without its end.
+        remedy: what to do about it; empty where waiting is all there is to do.
+    """
+
+    code: StallCode
+    text: str
+    remedy: str = ""
+
+
+class TaskKey(msgspec.Struct, frozen=True, order=True, gc=False):
     """Names one task of one job."""
 
     job_id: str
@@ -131,7 +190,8 @@ class FailureInfo(msgspec.Struct, frozen=True, kw_only=True):
     details: tuple[tuple[str, str], ...] = ()
 
 
-class TaskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+# No cycle can go through it, and a page has a thousand: the collector need not look at them.
+class TaskSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task as the service describes it now.
 
     Args:
@@ -155,6 +215,38 @@ class TaskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     node_id: str | None = None
 
 
+class WaitingTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that waits to be run, with what it waits for.
+
+    Args:
+        id: of the task.
+        required_slots: how many of a node's slots it takes.
+        depends_on: ids of the tasks that must have succeeded before; ranges are left out.
+    """
+
+    id: str
+    required_slots: int = 1
+    depends_on: tuple[str, ...] = ()
+
+
+class PreparationSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job's preparation task went on a node (REST: Job - List Preparation And Release Task Status).
+
+    Args:
+        node_id: of the node.
+        succeeded: None while it runs.
+        exit_code: of the command; None if it never ran.
+        failure: why it failed.
+        retry_count: how often it was run again.
+    """
+
+    node_id: str
+    succeeded: bool | None = None
+    exit_code: int | None = None
+    failure: FailureInfo | None = None
+    retry_count: int = 0
+
+
 class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A job as the service describes it now."""
 
@@ -164,6 +256,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     terminate_reason: str | None = None
     failure: FailureInfo | None = None
     metadata: tuple[tuple[str, str], ...] = ()
+    etag: str | None = None
 
 
 class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +280,7 @@ class PoolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     resize_errors: tuple[FailureInfo, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     start_task_command: str | None = None
+    etag: str | None = None
     body: dict[str, object] = {}
 
 
@@ -198,6 +292,8 @@ class NodeSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     state_changed: datetime
     running_tasks: int = 0
     dedicated: bool = True
+    scheduling_enabled: bool = True
+    allocated_at: datetime | None = None
     errors: tuple[FailureInfo, ...] = ()
     start_task_failure: FailureInfo | None = None
     start_task_exit_code: int | None = None
@@ -214,6 +310,20 @@ class SupportedImage(msgspec.Struct, frozen=True, kw_only=True):
     os_type: str
     verified: bool
     end_of_life: datetime | None = None
+
+
+class ContainerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A container of blobs.
+
+    Args:
+        name: of it.
+        metadata: what it says of itself, the names in lower case, as headers have no case.
+        modified: when it was last changed, to the second; what happens to its blobs does not count.
+    """
+
+    name: str
+    metadata: tuple[tuple[str, str], ...] = ()
+    modified: datetime | None = None
 
 
 class BlobSnapshot(msgspec.Struct, frozen=True, kw_only=True):

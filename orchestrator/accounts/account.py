@@ -57,6 +57,11 @@ class Account:
         return self._settings.batch_account
 
     @property
+    def endpoint(self) -> str:
+        """The address of the Batch service."""
+        return self._settings.batch_endpoint
+
+    @property
     def batch(self) -> BatchAccount:
         """Pools, jobs, tasks and nodes.
 

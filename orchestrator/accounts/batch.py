@@ -17,6 +17,8 @@ import msgspec
 
 from orchestrator.accounts import snapshots
 from orchestrator.accounts.bodies import encode
+from orchestrator.accounts.care import BatchCare
+from orchestrator.accounts.lifetimes import BatchLifetimes
 from orchestrator.accounts.pipeline import BatchPipeline
 from orchestrator.accounts.retry import Tries
 from orchestrator.accounts.submission import AddOutcome, AddStatus, collection, outcomes
@@ -27,7 +29,6 @@ __all__ = ["AddOutcome", "AddStatus", "BatchAccount", "Creation"]
 
 _WHOLE_PAGE: Final = 250
 _SLIM_PAGE: Final = 1000
-_DELETING: Final = frozenset({"PoolBeingDeleted", "JobBeingDeleted"})
 _ENDED: Final = frozenset({"JobCompleted", "JobBeingTerminated", "JobBeingDeleted"})
 
 T = TypeVar("T")
@@ -49,11 +50,17 @@ class BatchAccount:
 
     Args:
         pipeline: sends the requests.
+
+    Attributes:
+        care: what is asked for when something goes wrong.
+        lifetimes: what says how long pools and jobs stay.
     """
 
     def __init__(self, pipeline: BatchPipeline) -> None:
         self._pipeline = pipeline
         self._limits = pipeline.limits
+        self.care = BatchCare(pipeline)
+        self.lifetimes = BatchLifetimes(pipeline)
 
     async def supported_images(self) -> tuple[SupportedImage, ...]:
         """The images that the service verified with a node agent (REST: Account - List Supported Images)."""
@@ -112,7 +119,7 @@ class BatchAccount:
         Returns:
             True when its deletion is under way, False when there is none (any more).
         """
-        return await self._delete(f"delete pool {pool_id}", ("pools", pool_id))
+        return await self.lifetimes.delete_pool(pool_id)
 
     async def wait_pool_gone(self, pool_id: str) -> bool:
         """Wait until a pool that is being deleted is no more.
@@ -190,7 +197,7 @@ class BatchAccount:
         Returns:
             True when its deletion is under way, False when there is none (any more).
         """
-        return await self._delete(f"delete job {job_id}", ("jobs", job_id))
+        return await self.lifetimes.delete_job(job_id)
 
     async def wait_job_gone(self, job_id: str) -> bool:
         """Wait until a job that is being deleted is no more.
@@ -368,17 +375,6 @@ class BatchAccount:
             if refused.code in already:
                 return False
             raise
-        return True
-
-    async def _delete(self, operation: str, path: Sequence[str]) -> bool:
-        tries = Tries()
-        try:
-            await self._pipeline.call(operation, "DELETE", path, tries=tries)
-        except NotFoundError:
-            return tries.in_doubt
-        except ConflictError as refused:
-            if refused.code not in _DELETING:
-                raise
         return True
 
     async def _wait_gone(self, look: Callable[[], Awaitable[object]]) -> bool:

@@ -68,14 +68,17 @@ class TransferBudget:
             granted.set()
 
     @asynccontextmanager
-    async def held(self, wanted: int) -> AsyncGenerator[None]:
+    async def held(self, wanted: int) -> AsyncGenerator[int]:
         """Hold so much for the time of a block.
 
         Args:
             wanted: in bytes.
+
+        Yields:
+            The same number.
         """
         taken = await self.take(wanted)
         try:
-            yield
+            yield wanted
         finally:
             self.give_back(taken)

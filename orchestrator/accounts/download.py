@@ -1,8 +1,11 @@
-"""Brings a blob in pieces: a small one in one request, a large one in parts, a few under way at once."""
+"""Brings a blob in pieces: a small one in one request, a large one in parts, a few under way at once.
+
+What there is to know of a blob comes with its first piece: nobody has to ask for that before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -11,8 +14,12 @@ import anyio
 from orchestrator.accounts.budget import TransferBudget
 from orchestrator.accounts.direct import DirectBlobs, Piece
 from orchestrator.errors import OrchestratorError, ServiceError
+from orchestrator.states import BlobSnapshot
 
 _PARTS_AT_ONCE: Final = 4
+_MORE: Final = 1.25
+"""How much larger the parts are than the first piece: of a range of 4 MiB or less Azurite makes an MD5,
+whether anybody asks or not, and then brings a third as much a second (measured)."""
 
 
 class BlobDownload:
@@ -25,6 +32,9 @@ class BlobDownload:
         persist: carries out a request with retries.
         block_size: of a piece.
         budget: what is read waits in it until it is taken.
+
+    Attributes:
+        found: what the service has said of the blob; None before the first piece.
     """
 
     def __init__(
@@ -37,6 +47,7 @@ class BlobDownload:
         block_size: int,
         budget: TransferBudget,
     ) -> None:
+        self.found: BlobSnapshot | None = None
         self._direct = direct
         self._container = container
         self._blob = blob
@@ -44,68 +55,100 @@ class BlobDownload:
         self._block_size = block_size
         self._budget = budget
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The content, in order, all of one version of the blob.
+    async def bring(self, take: Callable[[bytes | memoryview], Awaitable[None]]) -> None:
+        """Bring the content, in order, all of one version of the blob.
 
-        Yields:
-            Pieces of at most the block size, none of them empty.
+        Nobody has compared it with `found` yet: whoever puts it together does, for he hashes it anyhow.
+
+        Args:
+            take: gets pieces of about the block size, none of them empty, one after the other; while it
+                keeps one, the next are on their way.
 
         Raises:
+            NotFoundError: there is no such blob.
             ServiceError: the service refused, or the blob was replaced meanwhile (`ConditionNotMet`).
             UnreachableError: no answer came.
+            OrchestratorError: what `take` raises.
         """
         taken = await self._budget.take(self._block_size)
         try:
             first = await self._first()
             if first is None:
+                self.found = BlobSnapshot(name=self._blob, size=0)
                 return
+            self.found = BlobSnapshot(name=self._blob, size=first.size, md5=first.md5)
             size, etag, offset = first.size, first.etag, len(first.data)
             # The rest of it is for others while this one is written.
             self._budget.give_back(max(taken - offset, 0))
             taken = min(taken, offset)
-            yield first.data
+            await take(first.data)
         finally:
             self._budget.give_back(taken)
         del first
-        while offset < size:
-            wanted = min(size - offset, _PARTS_AT_ONCE * self._block_size)
-            taken = await self._budget.take(wanted)
-            try:
-                for piece in await self._parts(offset, offset + wanted, etag):
-                    offset += len(piece)
-                    yield piece
-            finally:
-                self._budget.give_back(taken)
+        if offset < size:
+            parts = _Parts(self._part, int(self._block_size * _MORE), self._budget, take)
+            await parts.bring(offset, size, etag)
 
     async def _first(self) -> Piece | None:
         try:
-            return await self._piece(0, self._block_size, None)
+            return await self._part(0, self._block_size, None)
         except ServiceError as refused:
             if refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
             return None  # an empty blob has no first piece
 
-    async def _parts(self, begin: int, end: int, etag: str) -> list[bytes]:
-        """Several pieces at once; the group is closed before anything is yielded."""
-        parts: dict[int, bytes] = {}
-        failures: list[OrchestratorError] = []
+    async def _part(self, offset: int, length: int, etag: str | None) -> Piece:
+        return await self._persist(
+            lambda: self._direct.get(self._container, self._blob, offset=offset, length=length, etag=etag)
+        )
 
-        async def bring(offset: int) -> None:
+
+class _Parts:
+    """The parts of a large blob: a few under way, each taken when those before it are."""
+
+    def __init__(
+        self,
+        part: Callable[[int, int, str | None], Awaitable[Piece]],
+        part_size: int,
+        budget: TransferBudget,
+        take: Callable[[bytes | memoryview], Awaitable[None]],
+    ) -> None:
+        self._part = part
+        self._part_size = part_size
+        self._budget = budget
+        self._take = take
+        self._taken = 0
+        self._waiting: dict[int, anyio.Event] = {}
+
+    async def bring(self, begin: int, end: int, etag: str) -> None:
+        offsets = iter(range(begin, end, self._part_size))
+        failures: list[OrchestratorError] = []
+        self._taken = begin
+
+        async def work() -> None:
             try:
-                length = min(self._block_size, end - offset)
-                parts[offset] = (await self._piece(offset, length, etag)).data
+                # Nothing is awaited between the choice of a part and its place in the budget's line: so
+                # nobody holds memory while he waits for a part that has none yet.
+                for offset in offsets:
+                    async with self._budget.held(min(self._part_size, end - offset)) as length:
+                        piece = await self._part(offset, length, etag)
+                        await self._in_turn(offset, piece.data)
+                        del piece
             except OrchestratorError as failure:
                 failures.append(failure)
                 group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
-            for offset in range(begin, end, self._block_size):
-                group.start_soon(bring, offset)
+            for _ in range(_PARTS_AT_ONCE):
+                group.start_soon(work)
         if failures:
             raise failures[0]
-        return [parts[offset] for offset in sorted(parts)]
 
-    async def _piece(self, offset: int, length: int, etag: str | None) -> Piece:
-        return await self._persist(
-            lambda: self._direct.get(self._container, self._blob, offset=offset, length=length, etag=etag)
-        )
+    async def _in_turn(self, offset: int, data: bytes | memoryview) -> None:
+        if offset != self._taken:
+            turn = self._waiting[offset] = anyio.Event()
+            await turn.wait()
+        await self._take(data)
+        self._taken = offset + len(data)
+        if following := self._waiting.pop(self._taken, None):
+            following.set()

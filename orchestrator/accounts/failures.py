@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from orchestrator.accounts.clock import refused_for_the_clock
 from orchestrator.accounts.redaction import without_query
 from orchestrator.errors import (
     AuthenticationError,
@@ -42,6 +43,7 @@ _KINDS: Final[Mapping[int, type[ServiceError]]] = {
     HTTPStatus.CONFLICT: ConflictError,
     HTTPStatus.TOO_MANY_REQUESTS: ThrottledError,
 }
+_UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _CODES_OF_CREDENTIALS = (
     "Authentic",
     "Authoriz",
@@ -195,11 +197,13 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, code: str |
     said = _storage_error(body) or _batch_error(body)
     message = said.message.get("value") if isinstance(said.message, dict) else said.message
     lines = str(message or "").replace("\r", "")
+    sentence = without_query(lines.partition("\nRequestId:")[0].strip())
+    clock = refused_for_the_clock(headers, datetime.now(UTC)) if status in _UNAUTHORIZED else None
     return Failure(
         answer=Answer.REFUSED,
         status=status,
         code=code or said.code or headers.get("x-ms-error-code"),
-        message=without_query(lines.partition("\nRequestId:")[0].strip()),
+        message="; ".join(filter(None, (sentence, clock))),
         request_id=headers.get("request-id") or headers.get("x-ms-request-id"),
         details=tuple((str(pair.key), without_query(str(pair.value))) for pair in said.values),
         retry_after=retry_after(headers),

@@ -64,6 +64,7 @@ class BatchPipeline:
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         tries: Tries | None = None,
+        if_match: str | None = None,
     ) -> bytes:
         """Send a request, again where that may help, and read its answer.
 
@@ -74,6 +75,7 @@ class BatchPipeline:
             query: names and unquoted values, without `api-version`.
             body: JSON.
             tries: filled with the story of the tries.
+            if_match: the ETag that the thing must have; with None it may have any.
 
         Returns:
             The body of the answer.
@@ -82,7 +84,9 @@ class BatchPipeline:
             ServiceError: the service refused.
             UnreachableError: no answer came.
         """
-        return await self._send(operation, method, self._url(path, query), body=body, tries=tries)
+        headers = {} if if_match is None else {"If-Match": if_match}
+        url = self._url(path, query)
+        return await self._send(operation, method, url, body=body, tries=tries, headers=headers)
 
     async def pages(
         self,
@@ -172,17 +176,26 @@ class BatchPipeline:
             ) from unreadable
 
     async def _send(
-        self, operation: str, method: str, url: str, *, body: bytes | None = None, tries: Tries | None = None
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        tries: Tries | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         async def once() -> bytes:
-            return await (await self._open(method, url, body)).read()
+            return await (await self._open(method, url, body, headers)).read()
 
         return await persist(operation, once, limits=self.limits, rng=self._rng, tries=tries)
 
-    async def _open(self, method: str, url: str, body: bytes | None = None) -> AsyncHttpResponse:
+    async def _open(
+        self, method: str, url: str, body: bytes | None = None, more: Mapping[str, str] | None = None
+    ) -> AsyncHttpResponse:
         from azure.core.rest import HttpRequest  # noqa: PLC0415 - the SDK is loaded when the account is opened
 
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **(more or {})}
         if body is not None:
             headers["Content-Type"] = _JSON
         request = HttpRequest(method, url, headers=headers, content=body)

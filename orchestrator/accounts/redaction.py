@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 
 _QUERY = re.compile(r"(?i)\b(https?://[^\s?]*)\?\S*")
 # What a query, a connection string or a header may carry, also where no scheme marks the address.
@@ -27,3 +28,27 @@ def without_query(text: str) -> str:
         return text
     cut = _QUERY.sub(r"\1", text)
     return _AUTHORIZATION.sub(r"\1***", _SECRET.sub(r"\1=***", cut))
+
+
+class HiddenCauseError(Exception):
+    """Stands for an error whose own text, or that of one before it, shows a secret."""
+
+
+def shown_cause(cause: Exception | None) -> Exception | None:
+    """The cause that an error may be raised from, so that its traceback shows no secret.
+
+    The transport's errors quote the address that was asked for, signature included, when an answer is no HTTP
+    (recorded of aiohttp's ClientResponseError).
+
+    Args:
+        cause: as it was raised.
+
+    Returns:
+        The same, or one that only says what it says, without what nobody may read.
+    """
+    if cause is None:
+        return None
+    whole = "".join(traceback.format_exception(cause))
+    if _SECRET.search(whole) is None and _AUTHORIZATION.search(whole) is None:
+        return cause
+    return HiddenCauseError(f"{type(cause).__name__}: {without_query(str(cause))}")

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from orchestrator.accounts.failures import Answer, Failure, error_of, observe
+from orchestrator.accounts.redaction import shown_cause
 from orchestrator.limits import Limits
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ async def persist(
         told.put_off += failure.status in _PUT_OFF
         pause = None if scope.cancelled_caught else next_pause(told.count, failure, limits, rng)
         if pause is None or anyio.current_time() + pause >= deadline:
-            raise error_of(failure, operation=operation, attempts=told.count) from cause
+            raise error_of(failure, operation=operation, attempts=told.count) from shown_cause(cause)
         told.in_doubt = told.in_doubt or failure.in_doubt
         _log.info(
             "request.retried",

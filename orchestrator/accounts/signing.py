@@ -1,7 +1,8 @@
-"""Signs addresses that open one blob for reading, or one container for new blobs, until a given time.
+"""Signs addresses that open one blob for reading, or one container for new blobs.
 
-A run signs an address for each input of each task, all of one container and to one end. With the account's
-key that is done here, four times faster than by the SDK (measured); the rest is the SDK's.
+A run signs an address for each input of each task, all of one container. With the account's key that is done
+here, four times faster than by the SDK (measured), and what an address may do and until when stays with the
+container (see `access.py`). With a token there are no such policies, and each address has its own end.
 
 Source of facts: the pages Create a service SAS, Create a user delegation SAS, Get User Delegation Key.
 """
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 import anyio
 
+from orchestrator.accounts.access import Access
 from orchestrator.accounts.retry import persist
 from orchestrator.errors import ConfigError
 from orchestrator.spec.secret import SecretText
@@ -43,23 +45,20 @@ class ReadTemplate:
         account: name of the account.
         key: of the account, base64.
         container: of the blobs.
-        start: when the signatures begin.
-        expiry: when they end.
+        policy: of the container, which says what they may do and when they end. A signature must not say
+            again what its policy says (REST: Create a service SAS).
         secure: whether they hold for https only.
     """
 
-    def __init__(
-        self, *, account: str, key: str, container: str, start: datetime, expiry: datetime, secure: bool
-    ) -> None:
-        st, se = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in (start, expiry))
+    def __init__(self, *, account: str, key: str, container: str, policy: str, secure: bool) -> None:
         protocol = "https" if secure else ""
-        # Permissions, times and resource; then: identifier, addresses, protocol, version, kind, snapshot,
-        # encryption scope, and the five headers of the answer.
-        head = f"r\n{st}\n{se}\n/blob/{account}/{container}/"
-        self._tail = f"\n\n\n{protocol}\n{SAS_VERSION}\nb\n\n\n\n\n\n\n"
+        # No permissions, no times, the resource; then: identifier, addresses, protocol, version, kind,
+        # snapshot, encryption scope, and the five headers of the answer.
+        head = f"\n\n\n/blob/{account}/{container}/"
+        self._tail = f"\n{policy}\n\n{protocol}\n{SAS_VERSION}\nb\n\n\n\n\n\n\n"
         self._mac = hmac.new(b64decode(key), head.encode(), "sha256")
-        secured = "&spr=https" if secure else ""
-        self._query = f"st={quote(st)}&se={quote(se)}&sp=r{secured}&sv={SAS_VERSION}&sr=b&sig="
+        secured = "spr=https&" if secure else ""
+        self._query = f"{secured}sv={SAS_VERSION}&si={quote(policy)}&sr=b&sig="
 
     def query(self, blob: str) -> str:
         """The query of one blob's address.
@@ -99,7 +98,12 @@ class SasSigner:
         self._rng = rng
         self._lent: tuple[datetime, UserDelegationKey] | None = None
         self._lending = anyio.Lock()
-        self._templates: dict[tuple[str, datetime], ReadTemplate] = {}
+        self._templates: dict[str, ReadTemplate] = {}
+
+    @property
+    def longest(self) -> timedelta | None:
+        """How long an address can last at most; None where its container's policy can always be extended."""
+        return _LONGEST_DELEGATION if self._key is None else None
 
     async def read_blob(self, container: str, blob: str, *, until: datetime) -> SecretText:
         """Sign for reading one blob.
@@ -107,7 +111,7 @@ class SasSigner:
         Args:
             container: of the blob.
             blob: its name.
-            until: an aware time.
+            until: an aware time; it counts where there is no policy.
 
         Returns:
             The query of its address.
@@ -118,7 +122,7 @@ class SasSigner:
             UnreachableError: no answer came.
         """
         if self._key is not None:
-            return SecretText(self._template(container, until, self._key).query(blob))
+            return SecretText(self._template(container, self._key).query(blob))
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas  # noqa: PLC0415 - loaded when opened
 
         return SecretText(
@@ -136,7 +140,7 @@ class SasSigner:
 
         Args:
             container: its name.
-            until: an aware time.
+            until: an aware time; it counts where there is no policy.
 
         Returns:
             The query of its address.
@@ -146,10 +150,40 @@ class SasSigner:
             ServiceError: no key was lent.
             UnreachableError: no answer came.
         """
-        return await self.container(container, permissions="cw", until=until)
+        if self._key is None:
+            return await self.container(container, permissions=Access.WRITE.permissions, until=until)
+        return self.policy(container, Access.WRITE)
+
+    def policy(self, container: str, access: Access) -> SecretText:
+        """Sign, with the account's key, for what a policy of a container opens.
+
+        Args:
+            container: its name.
+            access: the policy.
+
+        Returns:
+            The query of its address, or of a blob's in it.
+
+        Raises:
+            ConfigError: there is no key.
+        """
+        if self._key is None:
+            raise ConfigError("only the account's key can sign for a policy", where="account")
+        from azure.storage.blob import generate_container_sas  # noqa: PLC0415 - loaded when opened
+
+        terms: dict[str, Any] = {"protocol": "https"} if self._secure else {}
+        return SecretText(
+            generate_container_sas(
+                account_name=self._account,
+                container_name=container,
+                account_key=self._key.reveal(),
+                policy_id=access.value,
+                **terms,
+            )
+        )
 
     async def container(self, container: str, *, permissions: str, until: datetime) -> SecretText:
-        """Sign for one container and its blobs.
+        """Sign for one container and its blobs, without a policy: for our own requests, which are short.
 
         Args:
             container: its name.
@@ -175,17 +209,16 @@ class SasSigner:
             )
         )
 
-    def _template(self, container: str, until: datetime, key: SecretText) -> ReadTemplate:
-        template = self._templates.get((container, until))
+    def _template(self, container: str, key: SecretText) -> ReadTemplate:
+        template = self._templates.get(container)
         if template is None:
             if len(self._templates) >= _MOST_TEMPLATES:
                 self._templates.clear()
-            template = self._templates[container, until] = ReadTemplate(
+            template = self._templates[container] = ReadTemplate(
                 account=self._account,
                 key=key.reveal(),
                 container=container,
-                start=self._start(),
-                expiry=until,
+                policy=Access.READ.value,
                 secure=self._secure,
             )
         return template

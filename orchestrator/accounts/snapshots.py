@@ -25,8 +25,10 @@ from orchestrator.accounts.wire import (
     WirePage,
     WirePair,
     WirePool,
+    WirePreparation,
     WireTask,
     WireTaskPage,
+    WireWaitingTask,
 )
 from orchestrator.states import (
     AllocationState,
@@ -37,9 +39,11 @@ from orchestrator.states import (
     NodeState,
     PoolSnapshot,
     PoolState,
+    PreparationSnapshot,
     SupportedImage,
     TaskSnapshot,
     TaskState,
+    WaitingTask,
 )
 
 TASK_MEMBERS: Final = (
@@ -163,6 +167,7 @@ def job_snapshot(body: bytes | msgspec.Raw) -> JobSnapshot:
         terminate_reason=ran.terminate_reason,
         failure=_failure(ran.scheduling_error),
         metadata=_pairs(job.metadata),
+        etag=job.e_tag,
     )
 
 
@@ -192,6 +197,7 @@ def pool_snapshot(body: bytes | msgspec.Raw) -> PoolSnapshot:
         vm_size=pool.vm_size,
         resize_errors=tuple(found for error in pool.resize_errors if (found := _failure(error))),
         metadata=_pairs(pool.metadata),
+        etag=pool.e_tag,
         start_task_command=pool.start_task.command_line if pool.start_task else None,
         body=WireBody(whole),
     )
@@ -217,9 +223,53 @@ def node_snapshot(body: bytes | msgspec.Raw) -> NodeSnapshot:
         state_changed=parse_time(node.state_transition_time) or _EPOCH,
         running_tasks=node.running_tasks_count,
         dedicated=node.is_dedicated,
+        scheduling_enabled=node.scheduling_state.lower() != "disabled",
+        allocated_at=parse_time(node.allocation_time),
         errors=tuple(found for error in node.errors if (found := _failure(error))),
         start_task_failure=_failure(started.failure_info),
         start_task_exit_code=started.exit_code,
+    )
+
+
+def waiting_task(body: bytes | msgspec.Raw) -> WaitingTask:
+    """Read what a task waits for.
+
+    Args:
+        body: an item of a page.
+
+    Returns:
+        The snapshot.
+
+    Raises:
+        msgspec.MsgspecError: it is not a task.
+    """
+    task = _decode(body, WireWaitingTask)
+    named = task.depends_on.task_ids if task.depends_on else ()
+    return WaitingTask(id=task.id, required_slots=task.required_slots, depends_on=tuple(named))
+
+
+def preparation_snapshot(body: bytes | msgspec.Raw) -> PreparationSnapshot | None:
+    """Read how a job's preparation task went on a node.
+
+    Args:
+        body: an item of a page.
+
+    Returns:
+        The snapshot; None where it did not run there.
+
+    Raises:
+        msgspec.MsgspecError: it is not an entry of that list.
+    """
+    entry = _decode(body, WirePreparation)
+    ran = entry.job_preparation_task_execution_info
+    if ran is None:
+        return None
+    return PreparationSnapshot(
+        node_id=entry.node_id,
+        succeeded=_succeeded(ran) if ran.end_time is not None else None,
+        exit_code=ran.exit_code,
+        failure=_failure(ran.failure_info),
+        retry_count=ran.retry_count,
     )
 
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import anyio
 
+from orchestrator.accounts.access import Access, AccessPolicies, Grant
 from orchestrator.accounts.budget import TransferBudget
+from orchestrator.accounts.containers import Containers
 from orchestrator.accounts.direct import DirectBlobs
 from orchestrator.accounts.download import BlobDownload
 from orchestrator.accounts.retry import Tries, persist
 from orchestrator.accounts.signing import SasSigner
 from orchestrator.accounts.upload import BlobUpload
-from orchestrator.errors import ConflictError, NotFoundError
+from orchestrator.errors import ConflictError, NotFoundError, ServiceError
 from orchestrator.limits import Limits
 from orchestrator.spec.secret import SecretText
 from orchestrator.states import BlobSnapshot
@@ -52,6 +54,9 @@ class StorageAccount:
         key: its key; None where a token opened it.
         limits: times, sizes and tries.
         rng: for the jitter of the pauses.
+
+    Attributes:
+        containers: what says how long containers stay.
     """
 
     def __init__(
@@ -67,17 +72,27 @@ class StorageAccount:
         self._service = service
         self._limits = limits
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
+        self.containers = Containers(service, limits=limits, rng=self._rng)
         self._signer = SasSigner(service, account=account, key=key, limits=limits, rng=self._rng)
         self._base = urlsplit(service.url)
         root = f"{self._base.scheme}://{self._base.netloc}{self._base.path.rstrip('/')}"
         self._root = root
         self._direct = DirectBlobs(session, address=root, signer=self._signer)
+        self._policies = AccessPolicies(service, session, limits=limits)
         self._budget = TransferBudget(limits.transfer_bytes)
 
     @property
     def memory_free(self) -> int:
         """How much of `Limits.transfer_bytes` no transfer holds, in bytes."""
         return self._budget.free
+
+    @property
+    def longest_address(self) -> timedelta | None:
+        """How long an address can work at most: with a token a week, with a key as long as it is kept open.
+
+        None where there is no such limit, since the container's policy can be extended.
+        """
+        return self._signer.longest
 
     async def create_container(self, name: str, *, metadata: Mapping[str, str] | None = None) -> bool:
         """Create a private container; one of that name that is still being deleted is waited for.
@@ -102,7 +117,7 @@ class StorageAccount:
                 # A request that is cancelled may still be carried out, after clean-up has found nothing: its
                 # outcome must be known first. Only the request is shielded, the waiting below is not.
                 with anyio.CancelScope(shield=True):
-                    await self._persist(f"create container {name}", create, tries)
+                    created = await self._persist(f"create container {name}", create, tries)
             except ConflictError as refused:
                 if refused.code == "ContainerAlreadyExists":
                     return tries.in_doubt  # by an earlier try of this very request, then
@@ -110,6 +125,9 @@ class StorageAccount:
                     raise
                 await anyio.sleep(self._limits.deletion_poll_interval)
             else:
+                told = created.get("date")
+                if isinstance(told, datetime):
+                    self._policies.clock.compare(told, datetime.now(UTC))
                 return True
 
     async def delete_container(self, name: str) -> bool:
@@ -118,40 +136,27 @@ class StorageAccount:
         Returns:
             True when it is being deleted, False when there is none.
         """
-        tries = Tries()
-        client = self._service.get_container_client(name)
-        try:
-            await self._persist(f"delete container {name}", client.delete_container, tries)
-        except NotFoundError:
-            return tries.in_doubt
-        except ConflictError as refused:
-            if refused.code != "ContainerBeingDeleted":
-                raise
-        return True
+        return await self.containers.delete(name)
 
-    async def container_metadata(self, name: str) -> dict[str, str]:
-        """What a container says of itself, its names in lower case, as headers have no case.
-
-        Raises:
-            NotFoundError: there is none (any more).
-        """
-        client = self._service.get_container_client(name)
-        found = await self._persist(f"look at container {name}", client.get_container_properties)
-        return {key.lower(): value for key, value in (found.metadata or {}).items()}
-
-    async def upload_file(self, container: str, blob: str, path: Path, *, md5: bytes) -> None:
+    async def upload_file(
+        self, container: str, blob: str, path: Path, *, md5: bytes | None, sha256: str | None = None
+    ) -> bytes:
         """Write a blob from a file, over one of that name; the blob keeps the MD5.
 
         Args:
             container: of the blob.
             blob: its name.
             path: of the file.
-            md5: of the file's content, against a change since.
+            md5: of the file's content, against a change since; None where the SHA-256 tells of one.
+            sha256: of the file's content, hexadecimal.
+
+        Returns:
+            The MD5.
 
         Raises:
             StagingError: it can't be read, or is no longer what was hashed.
         """
-        await self._upload(container, blob).file(path, md5=md5)
+        return await self._upload(container, blob).file(path, md5=md5, sha256=sha256)
 
     async def upload_bytes(self, container: str, blob: str, data: bytes, *, md5: bytes | None = None) -> None:
         """Write a blob from memory, over one of that name; the blob gets an MD5.
@@ -200,21 +205,14 @@ class StorageAccount:
             for snapshot in listed:
                 yield snapshot
 
-    async def read_blob(self, container: str, name: str) -> AsyncGenerator[bytes, None]:
-        """Read a blob in pieces of `Limits.block_size` at most, each with retries of its own.
+    def download(self, container: str, name: str) -> BlobDownload:
+        """A blob on its way here, in pieces of about `Limits.block_size`, each with retries of its own.
 
         Args:
             container: of the blob.
             name: its name.
-
-        Yields:
-            Pieces of one and the same version of the blob.
-
-        Raises:
-            NotFoundError: there is no such blob.
-            ServiceError: also when it was overwritten meanwhile (`ConditionNotMet`).
         """
-        download = BlobDownload(
+        return BlobDownload(
             self._direct,
             container,
             name,
@@ -222,17 +220,68 @@ class StorageAccount:
             block_size=self._limits.block_size,
             budget=self._budget,
         )
-        async with aclosing(download.pieces()) as pieces:  # a reader that leaves early gives its memory back
-            async for piece in pieces:
-                yield piece
+
+    async def keep_open(
+        self, container: str, access: Access, *, lifetime: float, least: float
+    ) -> Grant | None:
+        """Make sure that the signed addresses of a container work for a while, also those made earlier.
+
+        Args:
+            container: its name.
+            access: what its addresses are for.
+            lifetime: how long they are to work from now on, in seconds, where something has to be done.
+            least: with how much of that left nothing has to be done.
+
+        Returns:
+            Until when they work; None where each address has an end of its own, which can't be moved.
+
+        Raises:
+            NotFoundError: there is no such container.
+        """
+        if self._signer.longest is not None:
+            return None
+        for left in range(self._limits.attempts - 1, -1, -1):
+            extend = functools.partial(
+                self._policies.extend, container, access, lifetime=lifetime, least=least
+            )
+            try:
+                return await self._persist(f"set access of container {container}", extend)
+            except ServiceError as refused:
+                # Somebody else set it since it was looked at: now it may be as it should be.
+                if refused.status != HTTPStatus.PRECONDITION_FAILED or not left:
+                    raise
+        return None
+
+    async def wait_until_open(self, container: str, access: Access) -> None:
+        """Wait until a container's signed addresses work: a new policy counts after half a minute at worst.
+
+        Args:
+            container: its name.
+            access: what its addresses are for.
+
+        Raises:
+            ServiceError: they are still refused after `Limits.access_start_timeout`.
+        """
+        if self._signer.longest is not None:
+            return None
+        address = SecretText(f"{self._address(container)}?{self._signer.policy(container, access).reveal()}")
+        deadline = anyio.current_time() + self._limits.access_start_timeout
+        while True:
+            attempt = functools.partial(self._policies.attempt, address, access)
+            try:
+                return await self._persist(f"try an address of container {container}", attempt)
+            except ServiceError as refused:
+                if refused.status != HTTPStatus.FORBIDDEN or anyio.current_time() >= deadline:
+                    raise
+            await anyio.sleep(self._limits.backoff)
 
     async def read_url(self, container: str, blob: str, *, until: datetime) -> SecretText:
         """An address that opens one blob for reading.
 
         Args:
-            container: of the blob.
+            container: of the blob, which is kept open for reading (`keep_open`).
             blob: its name.
-            until: an aware time.
+            until: an aware time; it counts where the address has an end of its own.
 
         Returns:
             The whole address.
@@ -247,8 +296,8 @@ class StorageAccount:
         """An address that opens one container for new blobs, not for reading.
 
         Args:
-            container: its name.
-            until: an aware time.
+            container: its name; it is kept open for writing (`keep_open`).
+            until: an aware time; it counts where the address has an end of its own.
 
         Returns:
             The whole address.
@@ -286,7 +335,6 @@ class StorageAccount:
     def _upload(self, container: str, blob: str) -> BlobUpload:
         return BlobUpload(
             self._direct,
-            self._service,
             container,
             blob,
             persist=functools.partial(self._persist, f"upload blob {container}/{blob}"),

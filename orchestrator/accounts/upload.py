@@ -10,21 +10,19 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from orchestrator.accounts.budget import TransferBudget
-from orchestrator.accounts.direct import DirectBlobs
+from orchestrator.accounts.direct import DirectBlobs, buffer
 from orchestrator.errors import OrchestratorError, StagingError
-
-if TYPE_CHECKING:
-    from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 SINGLE_PUT: Final = 4 * 1024 * 1024
 """Up to this size a blob is written in one request."""
@@ -39,8 +37,7 @@ class BlobUpload:
     """One blob on its way.
 
     Args:
-        direct: makes the request of a small one.
-        service: the SDK's client, for blocks.
+        direct: makes the requests.
         container: of the blob.
         blob: its name; one that is there is overwritten.
         persist: carries out a request with retries.
@@ -51,7 +48,6 @@ class BlobUpload:
     def __init__(
         self,
         direct: DirectBlobs,
-        service: BlobServiceClient,
         container: str,
         blob: str,
         *,
@@ -60,7 +56,6 @@ class BlobUpload:
         budget: TransferBudget,
     ) -> None:
         self._direct = direct
-        self._service = service
         self._container = container
         self._blob = blob
         self._persist = persist
@@ -82,64 +77,66 @@ class BlobUpload:
         if len(data) <= SINGLE_PUT:
             await self._put(data, known)
         else:
-            await self._write_blocks(io.BytesIO(data), size=len(data), md5=known, path="(memory)")
+            sums = _Sums(md5=known)
+            await self._write_blocks(io.BytesIO(data), size=len(data), sums=sums, path="(memory)")
 
-    async def file(self, path: Path, *, md5: bytes) -> None:
+    async def file(self, path: Path, *, md5: bytes | None, sha256: str | None = None) -> bytes:
         """Write a file.
 
         Args:
             path: of the file.
-            md5: that it had when it was hashed.
+            md5: that it had when it was hashed; may be None with `sha256`.
+            sha256: that it had when it was hashed, hexadecimal.
+
+        Returns:
+            The MD5 of what was sent.
 
         Raises:
             StagingError: it can't be read, or is no longer what was hashed.
             ServiceError: the service refused.
             UnreachableError: no answer came.
         """
+        sums = _Sums(md5=md5, sha256=sha256)
         try:
             source, size, tiny = await anyio.to_thread.run_sync(_open, path)
         except OSError as unreadable:
             raise StagingError(unreadable.strerror or "can't be read", path=str(path)) from unreadable
         if tiny is not None:
-            if _md5(tiny) != md5:
-                raise _changed(path)
-            await self._put(tiny, md5)
-            return
+            sums.add(tiny)
+            found = sums.checked(str(path))
+            await self._put(tiny, found)
+            return found
         with source:
             if size <= SINGLE_PUT:
-                await self._put_file(source, size=size, md5=md5, path=path)
-            else:
-                await self._write_blocks(source, size=size, md5=md5, path=str(path))
+                return await self._put_file(source, size=size, sums=sums, path=str(path))
+            return await self._write_blocks(source, size=size, sums=sums, path=str(path))
 
-    async def _put_file(self, source: BinaryIO, *, size: int, md5: bytes, path: Path) -> None:
+    async def _put_file(self, source: BinaryIO, *, size: int, sums: _Sums, path: str) -> bytes:
         async with self._budget.held(size):
-            data, found = await self._read(source, SINGLE_PUT + 1, path=str(path))
-            if found != md5:
-                raise _changed(path)
-            await self._put(data, md5)
+            data, _ = await self._read(source, SINGLE_PUT + 1, path=path, sums=sums)
+            found = sums.checked(path)
+            await self._put(bytes(data), found)
+            return found
 
     async def _put(self, data: bytes, md5: bytes) -> None:
         await self._persist(lambda: self._direct.put(self._container, self._blob, data, md5=md5))
 
-    async def _write_blocks(self, source: BinaryIO, *, size: int, md5: bytes, path: str) -> None:
-        # Here, since the making of the SDK's client costs as much as a small blob.
-        client = self._service.get_blob_client(self._container, self._blob)
-        ids = await self._put_blocks(client, source, size=size, md5=md5, path=path)
-        await self._commit(client, ids, md5)
+    async def _write_blocks(self, source: BinaryIO, *, size: int, sums: _Sums, path: str) -> bytes:
+        ids = await self._put_blocks(source, size=size, sums=sums, path=path)
+        md5 = sums.checked(path)
+        await self._persist(lambda: self._direct.put_blocks(self._container, self._blob, ids, md5=md5))
+        return md5
 
-    async def _put_blocks(
-        self, client: BlobClient, source: BinaryIO, *, size: int, md5: bytes, path: str
-    ) -> list[str]:
+    async def _put_blocks(self, source: BinaryIO, *, size: int, sums: _Sums, path: str) -> list[str]:
         block_size = max(self._block_size, -(-size // _MOST_BLOCKS))
-        whole = hashlib.md5(usedforsecurity=False)
         slots = anyio.Semaphore(_BLOCKS_AT_ONCE)
         ids: list[str] = []
         failures: list[OrchestratorError] = []
 
-        async def send(block_id: str, data: bytes, block_md5: bytes, taken: int) -> None:
+        async def send(block_id: str, data: memoryview, md5: bytes, taken: int) -> None:
             try:
                 with _kept(failures, group):
-                    await self._put_block(client, block_id, data, block_md5)
+                    await self._put_block(block_id, data, md5)
                     slots.release()
             finally:
                 self._budget.give_back(taken)
@@ -148,46 +145,62 @@ class BlobUpload:
             with _kept(failures, group):
                 while True:
                     await slots.acquire()
-                    taken = await self._budget.take(
-                        block_size
-                    )  # before reading: what is read waits in memory
+                    # Before reading: what is read waits in memory.
+                    taken = await self._budget.take(block_size)
                     try:
-                        data, block_md5 = await self._read(source, block_size, path=path, whole=whole)
+                        data, md5 = await self._read(source, block_size, path=path, sums=sums)
                     except BaseException:
                         self._budget.give_back(taken)
                         raise
                     if not data:
                         self._budget.give_back(taken)
                         break
-                    ids.append(f"{len(ids):0{_ID_DIGITS}}")
-                    group.start_soon(send, ids[-1], data, block_md5, taken)
+                    ids.append(b64encode(f"{len(ids):0{_ID_DIGITS}}".encode()).decode())
+                    group.start_soon(send, ids[-1], data, md5, taken)
+                    del data
         if failures:
             raise failures[0]
-        if whole.digest() != md5:
-            raise _changed(path)
         return ids
 
-    async def _put_block(self, client: BlobClient, block_id: str, data: bytes, md5: bytes) -> None:
+    async def _put_block(self, block_id: str, data: memoryview, md5: bytes) -> None:
         await self._persist(
-            lambda: client.stage_block(
-                block_id, io.BytesIO(data), length=len(data), transactional_content_md5=bytearray(md5)
-            )
+            lambda: self._direct.put_block(self._container, self._blob, block_id, data, md5=md5)
         )
 
-    async def _commit(self, client: BlobClient, ids: list[str], md5: bytes) -> None:
-        from azure.storage.blob import BlobBlock, ContentSettings  # noqa: PLC0415 - loaded when opened
-
-        blocks = [BlobBlock(block_id=block_id) for block_id in ids]
-        settings = ContentSettings(content_md5=bytearray(md5))
-        await self._persist(lambda: client.commit_block_list(blocks, content_settings=settings))
-
     async def _read(
-        self, source: BinaryIO, length: int, *, path: str, whole: Any = None
-    ) -> tuple[bytes, bytes]:
+        self, source: BinaryIO, length: int, *, path: str, sums: _Sums
+    ) -> tuple[memoryview, bytes]:
         try:
-            return await anyio.to_thread.run_sync(_read_block, source, length, whole)
+            return await anyio.to_thread.run_sync(_read_block, source, length, sums)
         except OSError as unreadable:
             raise StagingError(unreadable.strerror or "can't be read", path=path) from unreadable
+
+
+class _Sums:
+    """The sums of a content while it is read for sending, and those that it had before."""
+
+    def __init__(self, *, md5: bytes | None, sha256: str | None = None) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        # One comparison is enough; the MD5 is made anyhow, since the blob keeps it.
+        self._sha256 = hashlib.sha256() if md5 is None and sha256 is not None else None
+        self._told = md5 if md5 is not None else sha256
+
+    def add(self, data: bytes | memoryview) -> None:
+        self._md5.update(data)
+        if self._sha256 is not None:
+            self._sha256.update(data)
+
+    def checked(self, path: str) -> bytes:
+        """The MD5 of all of it.
+
+        Raises:
+            StagingError: it is not what it was before.
+        """
+        found = self._md5.digest() if self._sha256 is None else self._sha256.hexdigest()
+        if found != self._told:
+            told = "changed while it was being staged: run again when nothing writes it"
+            raise StagingError(told, path=path)
+        return self._md5.digest()
 
 
 @contextmanager
@@ -198,10 +211,6 @@ def _kept(failures: list[OrchestratorError], group: TaskGroup) -> Iterator[None]
     except OrchestratorError as failure:
         failures.append(failure)
         group.cancel_scope.cancel()
-
-
-def _changed(path: Path | str) -> StagingError:
-    return StagingError("changed while it was being staged: run again when nothing writes it", path=str(path))
 
 
 def _open(path: Path) -> tuple[BinaryIO, int, bytes | None]:
@@ -218,10 +227,13 @@ def _open(path: Path) -> tuple[BinaryIO, int, bytes | None]:
     return source, size, None
 
 
-def _read_block(source: BinaryIO, length: int, whole: Any) -> tuple[bytes, bytes]:
-    data = source.read(length)
-    if whole is not None:
-        whole.update(data)
+def _read_block(source: BinaryIO, length: int, sums: _Sums) -> tuple[memoryview, bytes]:
+    view = buffer(length)
+    size = 0
+    while size < length and (count := source.readinto(view[size:])):  # type: ignore[attr-defined]
+        size += count
+    data = view[:size]
+    sums.add(data)
     return data, _md5(data)
 
 
@@ -229,5 +241,5 @@ async def _hashed(data: bytes) -> bytes:
     return _md5(data) if len(data) <= _TINY else await anyio.to_thread.run_sync(_md5, data)
 
 
-def _md5(data: bytes) -> bytes:
+def _md5(data: bytes | memoryview) -> bytes:
     return hashlib.md5(data, usedforsecurity=False).digest()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 import anyio
 import msgspec
 import structlog
 
+from orchestrator.bus.cursor import Cursor
 from orchestrator.bus.policy import Policy
+from orchestrator.bus.reader import EventReader
+from orchestrator.bus.spill import SpillBacklog
 from orchestrator.bus.stream import EventStream
 from orchestrator.bus.subscription import Subscription
 from orchestrator.errors import NotOpenError
@@ -30,15 +33,15 @@ _EVENTS_PER_TURN = 100
 
 
 class _Turn:
-    """An event's place in the order of delivery while the journal writes it."""
+    """The place of events in the order of delivery while the journal writes them."""
 
-    __slots__ = ("delivered", "event", "except_for", "ready")
+    __slots__ = ("delivered", "events", "except_for", "ready")
 
-    def __init__(self, event: Event, except_for: Subscription | None) -> None:
-        self.event: Event | None = event
+    def __init__(self, events: tuple[Event, ...], except_for: Subscription | None) -> None:
+        self.events = events
         self.except_for = except_for
         self.ready = False
-        self.delivered: asyncio.Future[list[Subscription]] = asyncio.get_running_loop().create_future()
+        self.delivered: asyncio.Future[Iterable[Subscription]] = asyncio.get_running_loop().create_future()
 
 
 class EventBus:
@@ -46,8 +49,8 @@ class EventBus:
 
     All subscribers see all events in one and the same order, that of `Event.sequence`. An event is numbered,
     recorded, and then put into the backlogs of its subscribers in one step; only then does `publish` wait for
-    those who are full (`Policy.WAIT`). So a backlog may exceed its bound by one event for each publisher, and
-    cancelling a `publish` that waits for room takes nothing back.
+    those who are full (`Policy.WAIT`). So a backlog may exceed its bound by what each publisher tells in one
+    call, and cancelling a `publish` that waits for room takes nothing back.
 
     Why it can't deadlock: a publisher waits for built-in handlers only, whose graph of consumed and produced
     events has no cycle, and the reports of failed handlers, the one thing every handler may cause, wait for
@@ -57,7 +60,10 @@ class EventBus:
         run_id: of the run.
         limits: for `subscription_queue`.
         start: runs a subscriber's worker in the owner's task group; the bus makes no tasks.
-        record: writes an event down before anybody sees it; publishing fails if this does.
+        record: writes the events of one call down before anybody sees them; publishing fails if this does.
+        reader: gives back what was recorded. With it a spilling subscription keeps no more than
+            `subscription_queue` events in memory, and a spilling callback's progress is written down.
+        first_sequence: the number of the first event; a run that goes on counts on.
     """
 
     def __init__(
@@ -66,31 +72,36 @@ class EventBus:
         *,
         limits: Limits,
         start: Start,
-        record: Callable[[Event], Awaitable[None]] | None = None,
+        record: Callable[[Sequence[Event]], Awaitable[None]] | None = None,
+        reader: EventReader | None = None,
+        first_sequence: int = 1,
     ) -> None:
         self.run_id = run_id
         self._limits = limits
         self._start = start
         self._record = record
-        self._sequence = 0
+        self._reader = reader
+        self._sequence = first_sequence - 1
         self._closed = False
         self._subscriptions: list[Subscription] = []
         self._workers: list[Subscription] = []
         self._routes: dict[type[Event], tuple[Subscription, ...]] = {}
         self._turns: deque[_Turn] = deque()
+        self._names: set[str] = set()
 
-    async def publish(self, event: Event, /) -> None:
-        """Number the event, record it, and bring it to its subscribers.
+    async def publish(self, *events: Event) -> None:
+        """Number the events, record them together, and bring them to their subscribers, in order.
 
         Args:
-            event: it belongs to the bus from now on; its `sequence` is set.
+            events: they belong to the bus from now on; their `sequence` is set.
 
         Raises:
             NotOpenError: the bus was closed.
         """
-        for subscription in await self._publish(event):
+        before = self._sequence
+        for subscription in await self._publish(events):
             await subscription.wait_for_room()
-        if self._sequence % _EVENTS_PER_TURN == 0:
+        if self._sequence // _EVENTS_PER_TURN != before // _EVENTS_PER_TURN:
             await asyncio.sleep(0)
 
     def subscribe(
@@ -100,6 +111,7 @@ class EventBus:
         *,
         policy: Policy,
         name: str,
+        after: int | Mapping[str, int] | None = None,
     ) -> Subscription:
         """Call `callback` with every event from now on, one at a time and in order.
 
@@ -111,15 +123,28 @@ class EventBus:
             callback: synchronous or not; a synchronous one must not block.
             events: classes, each of which stands for those below it too.
             policy: what happens when it is too slow.
-            name: for log lines and `HandlerFailed`.
+            name: for log lines, `HandlerFailed` and the cursor. A second subscriber of that name becomes
+                `name#2`, in the order of registration, so that each has a cursor of its own.
+            after: begin with what was recorded after this number, each event with the number it had, then go
+                on with what comes, without gap or double. The cursors of all handlers may be given, of which
+                that of the (unique) name is taken. Spilling subscribers only, and with a reader.
 
         Returns:
             The subscription, whose `close()` unsubscribes.
 
         Raises:
             NotOpenError: the bus was closed.
+            ValueError: `after` was given where nothing can be read back.
         """
-        subscription = self._subscription(events, policy=policy, name=name)
+        if after is not None and (policy is not Policy.SPILL or self._reader is None):
+            raise ValueError("only a spilling subscriber of a bus with a reader can begin with the past")
+        name = self.unique_name(name)
+        self._names.add(name)
+        if isinstance(after, Mapping):
+            after = after.get(name, 0)
+        subscription = self._subscription(events, policy=policy, name=name, after=after)
+        if self._reader is not None and policy is Policy.SPILL:
+            subscription.cursor = Cursor(name, self._reader.move_cursor, grace=self._limits.stop_grace)
         self._workers.append(subscription)
 
         async def work() -> None:
@@ -195,39 +220,69 @@ class EventBus:
         # A worker whose owner was cancelled before it ever ran will not end either.
         return [each for each in self._workers if each.started]
 
-    def _subscription(self, events: tuple[type[Event], ...], *, policy: Policy, name: str) -> Subscription:
+    def _subscription(
+        self, events: tuple[type[Event], ...], *, policy: Policy, name: str, after: int | None = None
+    ) -> Subscription:
         if self._closed:
             raise NotOpenError(f"the bus of run {self.run_id} is closed: nothing will come any more")
+        spill = None
+        if policy is Policy.SPILL and self._reader is not None:
+            spill = SpillBacklog(
+                self._reader.read,
+                events,
+                name=name,
+                bound=self._limits.subscription_queue,
+                position=self._sequence if after is None else after,
+                behind=after is not None and after < self._sequence,
+            )
         subscription = Subscription(
-            events, policy=policy, name=name, bound=self._limits.subscription_queue, on_close=self._forget
+            events,
+            policy=policy,
+            name=name,
+            bound=self._limits.subscription_queue,
+            on_close=self._forget,
+            spill=spill,
         )
         self._subscriptions.append(subscription)
         self._routes.clear()
         return subscription
 
+    def unique_name(self, name: str) -> str:
+        """What a subscriber of that name would be called if it came now: its cursor goes by that."""
+        unique, number = name, 1
+        while unique in self._names:
+            number += 1
+            unique = f"{name}#{number}"
+        return unique
+
     def _forget(self, subscription: Subscription) -> None:
         self._subscriptions.remove(subscription)
         self._routes.clear()
 
-    async def _publish(self, event: Event, except_for: Subscription | None = None) -> list[Subscription]:
+    async def _publish(
+        self, events: tuple[Event, ...], except_for: Subscription | None = None
+    ) -> Iterable[Subscription]:
+        if not events:
+            return ()
         if self._closed:
             raise NotOpenError(
-                f"the bus of run {self.run_id} is closed: {type(event).__name__} comes too late"
+                f"the bus of run {self.run_id} is closed: {type(events[0]).__name__} comes too late"
             )
-        self._sequence += 1
-        # Frozen for everybody else: nobody has seen the event yet.
-        msgspec.structs.force_setattr(event, "sequence", self._sequence)
+        for event in events:
+            self._sequence += 1
+            # Frozen for everybody else: nobody has seen the event yet.
+            msgspec.structs.force_setattr(event, "sequence", self._sequence)
         if self._record is None:
-            return self._deliver(event, except_for)
-        # Several events may be in the journal's hands at once (it commits in groups), but they are delivered
-        # in the order of their numbers.
-        turn = _Turn(event, except_for)
+            return self._deliver(events, except_for)
+        # Several calls may be in the journal's hands at once (it commits in groups), but their events are
+        # delivered in the order of their numbers.
+        turn = _Turn(events, except_for)
         self._turns.append(turn)
         try:
-            await self._record(event)
+            await self._record(events)
             turn.ready = True
         except BaseException:
-            turn.event = None
+            turn.events = ()
             turn.ready = True
             raise
         finally:
@@ -237,26 +292,34 @@ class EventBus:
     def _deliver_ready(self) -> None:
         while self._turns and self._turns[0].ready:
             turn = self._turns.popleft()
-            full = [] if turn.event is None else self._deliver(turn.event, turn.except_for)
+            full = self._deliver(turn.events, turn.except_for)
             if not turn.delivered.done():  # its publisher may have been cancelled meanwhile
                 turn.delivered.set_result(full)
 
-    def _deliver(self, event: Event, except_for: Subscription | None) -> list[Subscription]:
-        event_type = type(event)
-        route = self._routes.get(event_type)
-        if route is None:
-            route = tuple(each for each in self._subscriptions if each.wants(event_type))
-            self._routes[event_type] = route
-        return [each for each in route if each is not except_for and each.put(event)]
+    def _deliver(self, events: tuple[Event, ...], except_for: Subscription | None) -> Iterable[Subscription]:
+        full: dict[Subscription, None] = {}
+        for event in events:
+            event_type = type(event)
+            route = self._routes.get(event_type)
+            if route is None:
+                route = tuple(each for each in self._subscriptions if each.wants(event_type))
+                self._routes[event_type] = route
+            for each in route:
+                if each is not except_for and each.put(event):
+                    full[each] = None
+        return full
 
-    async def _handler_failed(self, subscription: Subscription, event: Event, error: BaseException) -> None:
+    async def _handler_failed(
+        self, subscription: Subscription, event: Event | None, error: BaseException
+    ) -> None:
+        failed_event = "" if event is None else type(event).__name__
         # The event tells the others; what the handler's author needs is here. Formatted plainly, since the
         # renderer that structlog has by default takes longer over a traceback than the loop can spare.
         _log.error(
             "bus.handler_failed",
             run=self.run_id,
             handler=subscription.name,
-            event_type=type(event).__name__,
+            event_type=failed_event,
             traceback="".join(traceback.format_exception(error)),
         )
         if isinstance(event, HandlerFailed):
@@ -264,12 +327,12 @@ class EventBus:
         report = HandlerFailed(
             run_id=self.run_id,
             handler=subscription.name,
-            failed_event=type(event).__name__,
+            failed_event=failed_event,
             error=f"{type(error).__name__}: {error}",
         )
         try:
             # Not `publish`: a report waits for nobody, or two failing handlers could wait for each other.
-            await self._publish(report, except_for=subscription)
+            await self._publish((report,), except_for=subscription)
         except Exception as unreported:  # the journal can't write, or the bus closed meanwhile
             _log.warning("bus.failure_unreported", run=self.run_id, error=str(unreported))
 

@@ -11,8 +11,8 @@ class Policy(enum.Enum):
     Attributes:
         WAIT: publishing waits until there is room again. For built-in handlers only, because their graph of
             consumed and produced events has no cycle; users' code can't promise that.
-        SPILL: publishing never waits and nothing is lost. In this version the backlog is kept in memory,
-            without a bound.
+        SPILL: publishing never waits and nothing is lost. What is more than a full backlog is read back from
+            the journal when its turn comes; on a bus without one it stays in memory.
         COALESCE: only the latest event of each class and subject (task, node, pool, job) is kept, and the
             oldest is dropped when there are too many subjects; `Subscription.dropped` counts both kinds.
         DISCONNECT: the subscription is closed, and `Subscription.reason` says so; what it holds can still be

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from orchestrator.bus.backlog import Backlog, LatestBacklog, QueueBacklog
+from orchestrator.bus.cursor import Cursor
 from orchestrator.bus.policy import Policy
+from orchestrator.bus.spill import SpillBacklog
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
@@ -29,6 +31,7 @@ class Subscription:
         policy: what a full backlog does.
         dropped: how many events a coalescing subscription has left out.
         reason: why it ended, if it did not end by itself; None otherwise.
+        cursor: where its progress is written down; None if it is not.
     """
 
     def __init__(
@@ -39,15 +42,21 @@ class Subscription:
         name: str,
         bound: int,
         on_close: Callable[[Subscription], None],
+        spill: SpillBacklog | None = None,
     ) -> None:
         self.name = name
         self.policy = policy
         self.dropped = 0
         self.reason: str | None = None
+        self.cursor: Cursor | None = None
         self._events = events
         self._bound = bound
         self._on_close = on_close
-        self._backlog: Backlog = LatestBacklog(bound) if policy is Policy.COALESCE else QueueBacklog()
+        self._spill = spill
+        if policy is Policy.COALESCE:
+            self._backlog: Backlog = LatestBacklog(bound)
+        else:
+            self._backlog = QueueBacklog() if spill is None else spill  # an empty one is false
         self._closed = False
         self._busy = False
         self._news = asyncio.Event()
@@ -96,6 +105,8 @@ class Subscription:
             self._stop(f"{self.name} was more than {self._bound} events behind")
             return False
         self.dropped += self._backlog.put(event)
+        if not len(self._backlog):  # it was read back from the journal already
+            return False
         self._quiet.clear()
         self._news.set()
         if self.policy is Policy.WAIT and len(self._backlog) > self._bound:
@@ -119,13 +130,21 @@ class Subscription:
         """The next event, or None when the subscription is closed and read to its end.
 
         Cancelling this loses no event: one is only taken after the last suspension.
+
+        Raises:
+            Exception: what is not in memory can't be read back.
         """
-        while not len(self._backlog):
-            if self._closed:
+        while True:
+            if self._spill is not None and self._spill.must_read:
+                await self._spill.read_on()
+                self._settle()
+            elif len(self._backlog):
+                return self._take()
+            elif self._closed:
                 return None
-            self._news.clear()
-            await self._news.wait()
-        return self._take()
+            else:
+                self._news.clear()
+                await self._news.wait()
 
     def finish(self) -> None:
         """Take no more events, but keep what is there to be read."""
@@ -141,31 +160,23 @@ class Subscription:
     async def serve(
         self,
         callback: Callable[[Any], Awaitable[None] | None],
-        failed: Callable[[Subscription, Event, BaseException], Awaitable[None]],
+        failed: Callable[[Subscription, Event | None, BaseException], Awaitable[None]],
     ) -> None:
         """Give each event to the callback, in order, until the subscription is closed.
 
         Args:
             callback: synchronous or not.
-            failed: told of what the callback raised; the next event follows all the same.
+            failed: told of what the callback raised; the next event follows all the same. Without an event,
+                of what could not be read back, and no other follows.
         """
         try:
             with anyio.CancelScope() as self._scope:
                 handled = 0
-                while (event := await self.next()) is not None:
+                while (event := await self._next(failed)) is not None:
                     self._busy = True
-                    try:
-                        await _call(callback, event)
-                    except asyncio.CancelledError as error:
-                        # A callback that awaits something cancelled raises this without anybody having
-                        # cancelled the worker; it must not end silently.
-                        if _being_cancelled():
-                            raise
-                        await failed(self, event, error)
-                    except BaseException as error:
-                        # Also what is no Exception (a test framework's failure, SystemExit): it would end
-                        # the owner's task group, and with it every run, without clean-up.
-                        await failed(self, event, error)
+                    await self._handle(callback, event, failed)
+                    if self.cursor is not None:
+                        await self.cursor.handled(event.sequence, dry=not len(self._backlog))
                     self._busy = False
                     self._settle()
                     handled += 1
@@ -174,7 +185,42 @@ class Subscription:
         finally:
             self._busy = False
             self.close()
-            self._ended.set()
+            try:
+                if self.cursor is not None:
+                    await self.cursor.close()
+            finally:
+                self._ended.set()
+
+    async def _next(
+        self, failed: Callable[[Subscription, Event | None, BaseException], Awaitable[None]]
+    ) -> Event | None:
+        try:
+            return await self.next()
+        except Exception as error:
+            # Nothing can follow what can't be read without a gap.
+            self._backlog.clear()
+            self._stop(f"what {self.name} has not seen can't be read back: {error}")
+            await failed(self, None, error)
+            return None
+
+    async def _handle(
+        self,
+        callback: Callable[[Any], Awaitable[None] | None],
+        event: Event,
+        failed: Callable[[Subscription, Event | None, BaseException], Awaitable[None]],
+    ) -> None:
+        try:
+            await _call(callback, event)
+        except asyncio.CancelledError as error:
+            # A callback that awaits something cancelled raises this without anybody having cancelled the
+            # worker; it must not end silently.
+            if _being_cancelled():
+                raise
+            await failed(self, event, error)
+        except BaseException as error:
+            # Also what is no Exception (a test framework's failure, SystemExit): it would end the owner's
+            # task group, and with it every run, without clean-up.
+            await failed(self, event, error)
 
     def _take(self) -> Event:
         event = self._backlog.take()

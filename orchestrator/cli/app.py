@@ -10,12 +10,21 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.check import check
+from orchestrator.cli.daemon import daemon
 from orchestrator.cli.exit_codes import ExitCode, of_error, unwrapped
+from orchestrator.cli.explain import explain
+from orchestrator.cli.gc import gc
+from orchestrator.cli.list import list_, show
 from orchestrator.cli.local import local, local_token
 from orchestrator.cli.render.escape import shown
+from orchestrator.cli.resume import resume
 from orchestrator.cli.run import run
+from orchestrator.cli.runs import runs
 from orchestrator.cli.schema import schema
+from orchestrator.cli.steer import cancel, clean, logs, retry
 from orchestrator.cli.streams import outlive_readers
+from orchestrator.cli.submit import submit
+from orchestrator.cli.watch import watch
 from orchestrator.errors import OrchestratorError, error_text
 from orchestrator.version import __version__
 
@@ -44,10 +53,23 @@ def _orchestrator(
 
 
 app.command()(run)
+app.command()(resume)
+app.command()(runs)
 app.command()(check)
+app.command()(explain)
+app.command()(gc)
 app.command()(local)
 app.command()(local_token)
 app.command()(schema)
+app.command()(daemon)
+app.command()(submit)
+app.command("list")(list_)
+app.command()(show)
+app.command()(watch)
+app.command()(logs)
+app.command()(cancel)
+app.command()(retry)
+app.command()(clean)
 
 
 def main() -> None:

@@ -31,6 +31,17 @@ def asked_for(cleanup: CleanupSpec) -> tuple[str, ...]:
     return tuple(name for name, when in named.items() if when is CleanupWhen.ASK)
 
 
+def confirm(question: str) -> bool:
+    """Ask on the terminal and wait for a line; anything but a yes means no.
+
+    Args:
+        question: without its end.
+    """
+    sys.stderr.write(f"{shown(question)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 async def delete_on_terminal(kind: str, name: str, *, interrupts: Interrupts) -> bool:
     """Ask `Delete KIND NAME? [Y/n]` and wait for a line; Ctrl-C meanwhile means yes: nothing costly stays.
 

@@ -7,12 +7,14 @@ import enum
 from orchestrator.errors import (
     CleanupError,
     ConfigError,
+    DaemonError,
     DownloadError,
     RunCancelledError,
     SpecError,
     StagingError,
     TaskFailedError,
     TimeLimitError,
+    TooManyFailedError,
 )
 from orchestrator.results import JobResult
 from orchestrator.states import RunOutcome
@@ -22,7 +24,8 @@ class ExitCode(enum.IntEnum):
     """How the program ended; `docs/cli.md` has the same list for users.
 
     SUCCEEDED: every task succeeded, every output is here, and nothing is left behind.
-    TASK_FAILED: a task failed; the others' results are here.
+    TASK_FAILED: a task failed; the others' results are here (those that had ended, where `max_failed_tasks`
+    ended the run).
     WRONG: the command, a file or a setting is wrong; nothing was created.
     SERVICE: the service refused or did not answer.
     LEFT_BEHIND: something that the run created still exists against its policy, and is listed; wins over the
@@ -42,9 +45,13 @@ class ExitCode(enum.IntEnum):
     INTERRUPTED = 130
 
 
+_REFUSED_FOR_NOW = 500
+"""From this status on a daemon's refusal is not the asker's fault."""
+
 _BY_OUTCOME = {
     RunOutcome.SUCCEEDED: ExitCode.SUCCEEDED,
     RunOutcome.TASKS_FAILED: ExitCode.TASK_FAILED,
+    RunOutcome.TOO_MANY_FAILED: ExitCode.TASK_FAILED,
     RunOutcome.OUTPUTS_MISSING: ExitCode.OUTPUTS_MISSING,
     RunOutcome.TIMED_OUT: ExitCode.TIME_LIMIT,
     RunOutcome.CANCELLED: ExitCode.INTERRUPTED,
@@ -60,6 +67,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (OSError, ExitCode.WRONG),
     (CleanupError, ExitCode.LEFT_BEHIND),
     (TimeLimitError, ExitCode.TIME_LIMIT),
+    (TooManyFailedError, ExitCode.TASK_FAILED),
     (DownloadError, ExitCode.OUTPUTS_MISSING),
     (TaskFailedError, ExitCode.TASK_FAILED),
     (RunCancelledError, ExitCode.INTERRUPTED),
@@ -88,6 +96,8 @@ def of_error(error: BaseException) -> ExitCode:
         error: as it was raised.
     """
     error = unwrapped(error)
+    if isinstance(error, DaemonError) and error.status < _REFUSED_FOR_NOW:
+        return ExitCode.WRONG
     return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), ExitCode.SERVICE)
 
 

@@ -63,6 +63,13 @@ def local(
         Path | None,
         typer.Option(metavar="FILE", help="What goes wrong on purpose, TOML or JSON; see docs/fault-lab.md."),
     ] = None,
+    pool_quota: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Pools that there may be; any number by default.")
+    ] = None,
+    job_quota: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Active jobs and job schedules; any number by default."),
+    ] = None,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
     """Serve Azure Batch and blobs on this machine; prints `ready` and the settings once both answer."""
@@ -79,6 +86,8 @@ def local(
             profile=profile,
             time_scale=time_scale,
             faults=faults,
+            pool_quota=pool_quota,
+            job_quota=job_quota,
             until_stdin_closes=until_stdin_closes,
         )
     )
@@ -138,6 +147,8 @@ async def _serve(
     profile: Profile,
     time_scale: float,
     faults: Path | None,
+    pool_quota: int | None,
+    job_quota: int | None,
     until_stdin_closes: bool,
 ) -> None:
     if blob_oauth and not tls:
@@ -165,6 +176,8 @@ async def _serve(
             profile=profile,
             time_scale=time_scale,
             faults=None if faults is None else _read_faults(faults),
+            pool_quota=pool_quota,
+            job_quota=job_quota,
         )
         async with contextlib.AsyncExitStack() as stack:
             try:

@@ -4,6 +4,7 @@ from orchestrator.handlers.cleanup import CleanupHandler
 from orchestrator.handlers.collect import CollectHandler
 from orchestrator.handlers.download import DownloadHandler
 from orchestrator.handlers.expectations import Expectations, TaskOutputs
+from orchestrator.handlers.failed_list import FailedListHandler
 from orchestrator.handlers.handler import Handler
 from orchestrator.handlers.log import LogHandler
 from orchestrator.handlers.progress import Progress, ProgressHandler
@@ -13,6 +14,7 @@ __all__ = [
     "CollectHandler",
     "DownloadHandler",
     "Expectations",
+    "FailedListHandler",
     "Handler",
     "LogHandler",
     "Progress",

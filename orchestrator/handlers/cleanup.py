@@ -24,6 +24,7 @@ from orchestrator.events import (
 )
 from orchestrator.handlers.cleanup_account import BatchLike, CleanupLedger, StorageLike
 from orchestrator.handlers.cleanup_decision import Decision, decide, kept_because
+from orchestrator.handlers.cleanup_release import LOOKS, Release, as_seen
 from orchestrator.limits import Limits
 from orchestrator.spec.ids import output_container
 from orchestrator.spec.job import CleanupSpec, CleanupWhen
@@ -35,6 +36,7 @@ _OVER = (JobState.COMPLETED, JobState.DELETING)
 _ENDING = (JobState.TERMINATING, *_OVER)
 _STOPPED = "the orchestrator's run is over"
 _NOT_OURS = "this run did not create it"
+_CHANGING = "others changed it each time it was looked at; delete it"
 
 _log = structlog.get_logger()
 
@@ -120,6 +122,20 @@ class CleanupHandler:
         if self._scope is not None:
             self._scope.cancel()
 
+    def resume(self, *, deleted: Sequence[str], kept: Sequence[str], reused: bool, undelivered: int) -> None:
+        """Go on with the clean-up of a run whose program died.
+
+        Args:
+            deleted: what had been deleted by then, as `kind id`.
+            kept: what was to stay.
+            reused: whether the pool was not of the run's making.
+            undelivered: how many files could not be brought here.
+        """
+        self._deleted.extend(deleted)
+        self._kept.extend(kept)
+        self._reused = reused
+        self._undelivered = undelivered
+
     async def handle(self, event: Event, /) -> None:
         """Clean up after the settled job; a second `JobSettled` changes nothing."""
         if isinstance(event, PoolReused):
@@ -146,7 +162,8 @@ class CleanupHandler:
         await self._tell_end()
 
     async def _clean_up(self, owed: Sequence[tuple[str, str]]) -> None:
-        if self._reused and (_POOL, self._pool_id) not in self._pending:
+        reused = self._reused and f"{_POOL} {self._pool_id}" not in self._kept
+        if reused and (_POOL, self._pool_id) not in self._pending:
             await self._keep(_POOL, self._pool_id, _NOT_OURS, settle=False)
         accepted, over = anyio.Event(), anyio.Event()
         async with anyio.create_task_group() as group:
@@ -184,18 +201,27 @@ class CleanupHandler:
 
     async def _delete_or_end_job(self, accepted: anyio.Event) -> None:
         delete = await self._should_delete(_JOB, self._job_id, self._policy.job)
-        # Looked at after the question, which may take minutes, and right before the deed.
-        if not self._is_ours((await self._batch.get_job(self._job_id)).metadata):
-            await self._keep(_JOB, self._job_id, _NOT_OURS, settle=True)
-        elif delete:
-            await self._batch.delete_job(self._job_id)
-            accepted.set()
-            await self._gone(_JOB, self._job_id, await self._batch.wait_job_gone(self._job_id))
+        for _ in range(LOOKS):
+            # Looked at after the question, which may take minutes, and right before the deed.
+            found = await self._batch.get_job(self._job_id)
+            if not self._is_ours(found.metadata):
+                await self._keep(_JOB, self._job_id, _NOT_OURS, settle=True)
+                return
+            if not delete:
+                break
+            if await as_seen(self._batch.lifetimes.delete_job(self._job_id, if_match=found.etag)):
+                accepted.set()
+                await self._gone(_JOB, self._job_id, await self._batch.wait_job_gone(self._job_id))
+                return
         else:
-            await self._batch.terminate_job(self._job_id, _STOPPED)
-            await self._keep_by_policy(_JOB, self._job_id, self._policy.job)
-            if self._has_release:
-                await self._wait_job_over()
+            self._left(_JOB, self._job_id, _CHANGING)
+            return
+        # While it may still be changed: one that is over can't be.
+        note = await self._release(_JOB, self._job_id, self._policy.job)
+        await self._batch.terminate_job(self._job_id, _STOPPED)
+        await self._keep_by_policy(_JOB, self._job_id, self._policy.job, note)
+        if self._has_release:
+            await self._wait_job_over()
 
     async def _wait_job_over(self) -> None:
         """Wait until the job's release tasks have run: only then it is completed (REST: Job - Terminate)."""
@@ -214,18 +240,23 @@ class CleanupHandler:
     async def _clean_up_pool(self, pool_id: str) -> None:
         try:
             if not await self._should_delete(_POOL, pool_id, self._policy.pool):
-                await self._keep_by_policy(_POOL, pool_id, self._policy.pool)
+                note = await self._release(_POOL, pool_id, self._policy.pool)
+                await self._keep_by_policy(_POOL, pool_id, self._policy.pool, note)
                 return
-            if not self._is_ours((await self._batch.get_pool(pool_id)).metadata):
-                await self._keep(_POOL, pool_id, _NOT_OURS, settle=True)
-                return
-            users = await self._other_jobs(pool_id)
-            if users:
-                # Nobody deletes it when they are done: their runs did not create it.
-                self._left(_POOL, pool_id, f"other jobs use it: {', '.join(users)}; delete it after them")
-                return
-            await self._batch.delete_pool(pool_id)
-            await self._gone(_POOL, pool_id, await self._batch.wait_pool_gone(pool_id))
+            for _ in range(LOOKS):
+                found = await self._batch.get_pool(pool_id)
+                if not self._is_ours(found.metadata):
+                    await self._keep(_POOL, pool_id, _NOT_OURS, settle=True)
+                    return
+                users = await self._other_jobs(pool_id)
+                if users:
+                    # Nobody deletes it when they are done: their runs did not create it. It expires then.
+                    self._left(_POOL, pool_id, f"other jobs use it: {', '.join(users)}; delete it after them")
+                    return
+                if await as_seen(self._batch.lifetimes.delete_pool(pool_id, if_match=found.etag)):
+                    await self._gone(_POOL, pool_id, await self._batch.wait_pool_gone(pool_id))
+                    return
+            self._left(_POOL, pool_id, _CHANGING)
         except NotFoundError:
             await self._gone(_POOL, pool_id, True)
         except OrchestratorError as error:
@@ -244,18 +275,23 @@ class CleanupHandler:
     async def _clean_up_container(self, kind: str, container: str) -> None:
         try:
             if not await self._should_delete(kind, container, self._policy.containers):
-                await self._keep_by_policy(kind, container, self._policy.containers)
+                note = await self._release(kind, container, self._policy.containers)
+                await self._keep_by_policy(kind, container, self._policy.containers, note)
                 return
-            if kind == _CONTAINER and not self._is_ours(await self._storage.container_metadata(container)):
+            found = await self._storage.containers.look(container)
+            if kind == _CONTAINER and not self._is_ours(found.metadata):
                 await self._keep(kind, container, _NOT_OURS, settle=True)
                 return
             if self._undelivered and container == output_container(self._run_id):
                 # A full disk here must not cost the work of a night there.
                 reason = f"{self._undelivered} file(s) could not be downloaded and are still in it"
+                reason += await self._release(kind, container, self._policy.containers)
                 await self._keep(kind, container, reason, settle=True)
                 return
-            await self._storage.delete_container(container)
-            await self._gone(kind, container, True)
+            if await as_seen(self._storage.containers.delete(container, unmodified_since=found.modified)):
+                await self._gone(kind, container, True)
+            else:
+                self._left(kind, container, _CHANGING)
         except NotFoundError:
             await self._gone(kind, container, True)
         except OrchestratorError as error:
@@ -304,8 +340,15 @@ class CleanupHandler:
             self._deleted.append(f"{kind} {resource_id}")
             await self._publish(ResourceDeleted(run_id=self._run_id, kind=kind, id=resource_id))
 
-    async def _keep_by_policy(self, kind: str, resource_id: str, policy: CleanupWhen) -> None:
-        reason = kept_because(policy, terminal=self._ask is not None)
+    async def _release(self, kind: str, resource_id: str, policy: CleanupWhen) -> str:
+        """See to it that a thing stays that was to go; what `never` goes was created so."""
+        if policy is CleanupWhen.NEVER:
+            return ""
+        release = Release(run_id=self._run_id, batch=self._batch, storage=self._storage)
+        return await {_JOB: release.job, _POOL: release.pool}.get(kind, release.container)(resource_id)
+
+    async def _keep_by_policy(self, kind: str, resource_id: str, policy: CleanupWhen, note: str) -> None:
+        reason = kept_because(policy, terminal=self._ask is not None) + note
         await self._keep(kind, resource_id, reason, settle=True)
 
     async def _keep(self, kind: str, resource_id: str, reason: str, *, settle: bool) -> None:

@@ -83,6 +83,13 @@ class CollectHandler:
 
     async def handle(self, event: Event, /) -> None:
         """Count it, deliver the result that it completes, and publish `JobSettled` if it was the last."""
+        try:
+            await self.replay(event)
+        finally:
+            await self._settle(event)
+
+    async def replay(self, event: Event) -> None:
+        """Take in an event of the run's past: the same, but whether the job is settled is not looked at."""
         result: TaskResult | None = None
         match event:
             case TaskCompleted():
@@ -101,13 +108,17 @@ class CollectHandler:
                     self.rejected = event.rejected
             case RunInterrupted():
                 self._interruption = self._interruption or event
+            case JobSettled():
+                self._settled = True  # told before the program died
             case _:
                 return
-        try:
-            if result is not None:
-                await self._deliver(result)
-        finally:
-            await self._settle(event)
+        if result is not None:
+            await self._deliver(result)
+
+    async def resume(self, run_id: str) -> None:
+        """After the run's past: publish `JobSettled` if nothing but that was missing."""
+        if self._submission is not None and not self._waiting:
+            await self.settle_now(run_id, self._submission.job_id)
 
     @property
     def outcome(self) -> RunOutcome:
@@ -149,9 +160,11 @@ class CollectHandler:
             return None
         self._end(event.key.task_id)
         self.abandoned += 1
+        self.outputs += len(event.outputs)
         return TaskResult(
             key=event.key,
             abandoned=event.reason,
+            outputs=event.outputs,
             input_name=self._expectations(event.key.task_id).input_name,
         )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from traceback import format_exception
 from typing import ClassVar
 
 import anyio
-import anyio.to_thread
 import structlog
 
 from orchestrator.errors import OrchestratorError
@@ -20,10 +19,15 @@ from orchestrator.events import (
     Publish,
     TaskCompleted,
 )
+from orchestrator.handlers.brought_before import BroughtBefore
 from orchestrator.handlers.expectations import Expectations
+from orchestrator.handlers.file_threads import FileThreads
 from orchestrator.handlers.result_files import ResultFiles
+from orchestrator.handlers.running_logs import bring_running_logs
+from orchestrator.handlers.stale_results import remove_stale
 from orchestrator.handlers.task_fetch import OutputStorage, ReadTaskFile, TaskFetch
 from orchestrator.limits import Limits
+from orchestrator.states import TaskKey
 
 _log = structlog.get_logger()
 
@@ -73,6 +77,7 @@ class DownloadHandler:
         self._storage = storage
         self._container = output_container
         self._files = ResultFiles(download_dir, job_id)
+        self._threads = FileThreads(limits.downloads)
         self._limits = limits
         self._expectations = expectations
         self._start = start
@@ -84,6 +89,8 @@ class DownloadHandler:
         self._none_under_way = anyio.Event()
         self._none_under_way.set()
         self._given_up: str | None = None
+        self._job_id = job_id
+        self._before: Mapping[str, Mapping[Path, int]] | None = None
 
     @property
     def pending(self) -> int:
@@ -97,13 +104,70 @@ class DownloadHandler:
 
     async def aclose(self) -> None:
         """Close the folder of results; for when the run is over."""
-        await anyio.to_thread.run_sync(self._files.close)
+        await self._threads.run(self._files.close)
+        self._threads.close()
 
     def give_up(self, reason: str) -> None:
         """Stop downloading: what is not here is missing for this reason, now and for tasks still to come."""
         self._given_up = self._given_up or reason
         for scope in self._scopes:
             scope.cancel()
+
+    def resume(self, downloaded: Mapping[str, Mapping[Path, int]]) -> None:
+        """Go on with the downloads of a run whose program died.
+
+        Args:
+            downloaded: by task, the files that were told as here, and their sizes, of those tasks whose
+                files are not all here.
+        """
+        self._before = downloaded
+
+    async def sweep(self, tasks: Collection[str]) -> None:
+        """Remove what earlier runs of this job have left here for tasks that it has no longer.
+
+        Args:
+            tasks: the ids of those that it has.
+
+        Raises:
+            OSError: the folder of results can't be read.
+        """
+        removed = await self._threads.run(lambda: remove_stale(self._files.folder, tasks))
+        if removed:
+            _log.info("results.stale_removed", job=self._job_id, files=len(removed), first=removed[0])
+
+    async def bring_logs(self, task_ids: Collection[str]) -> dict[str, tuple[Path, ...]]:
+        """Bring what the commands of tasks that are given up have written so far, from their nodes.
+
+        Args:
+            task_ids: tasks that are running.
+
+        Returns:
+            By task, the files that came; what does not come in `Limits.abandoned_log_time` is left there.
+        """
+        brought: dict[str, tuple[Path, ...]] = {}
+        if self._read_task_file is None or not task_ids:
+            return brought
+        read, waiting = self._read_task_file, iter(sorted(task_ids))
+
+        async def work() -> None:
+            for task_id in waiting:  # shared by all: next() never awaits
+                try:
+                    folder = self._files.task(task_id)
+                    brought[task_id] = await bring_running_logs(
+                        TaskKey(self._job_id, task_id),
+                        folder=folder,
+                        read=read,
+                        threads=self._threads,
+                        limits=self._limits,
+                    )
+                except OrchestratorError as error:
+                    _log.info("download.no_log", job=self._job_id, task=task_id, error=str(error))
+
+        with anyio.move_on_after(self._limits.abandoned_log_time):
+            async with anyio.create_task_group() as group:
+                for _ in range(min(self._limits.downloads, len(task_ids))):
+                    group.start_soon(work)
+        return brought
 
     async def handle(self, event: Event, /) -> None:
         """Start to bring the files of a task that has ended."""
@@ -148,16 +212,28 @@ class DownloadHandler:
             self._over(event.key.task_id)
 
     def _fetch(self, event: TaskCompleted) -> TaskFetch:
+        folder = self._files.task(event.key.task_id)
+        before: BroughtBefore | None = None
+        if self._before is not None:
+            before = BroughtBefore(
+                folder,
+                threads=self._threads,
+                storage=self._storage,
+                container=self._container,
+                told=self._before.get(event.key.task_id, {}),
+            )
         return TaskFetch(
             event,
-            folder=self._files.task(event.key.task_id),
+            folder=folder,
             storage=self._storage,
             container=self._container,
             wanted=self._expectations(event.key.task_id),
             publish=self._publish,
             limits=self._limits,
             slots=self._slots,
+            threads=self._threads,
             read_task_file=self._read_task_file,
+            before=before,
         )
 
     async def _tell_end(self, event: TaskCompleted, fetch: TaskFetch | None, trouble: str | None) -> None:

@@ -18,11 +18,14 @@ class TaskOutputs(msgspec.Struct, frozen=True, kw_only=True):
         expected: globs against the files' paths below the task's folder of results; each must match a file
             of a task that succeeded.
         upload_by: who uploads: the Batch agent, or the task's program, which then leaves a `manifest.json`.
+        names: the paths of all files that the Batch agent may upload, its logs aside, where the job file
+            names each; None where only a listing can tell.
     """
 
     input_name: str | None = None
     expected: tuple[str, ...] = ()
     upload_by: UploadBy = UploadBy.BATCH
+    names: tuple[str, ...] | None = None
 
 
 Expectations: TypeAlias = Callable[[str], TaskOutputs]

@@ -10,16 +10,21 @@ import msgspec
 import structlog
 
 from orchestrator.events import (
+    AccessExtensionFailed,
     CleanupFailed,
     DownloadFailed,
     Event,
     HandlerFailed,
     InputStaged,
+    NodeRebooted,
+    NodeRemoved,
     NodeStateChanged,
     NodeUnusable,
     OutputDownloaded,
     PoolResizeFailed,
+    PoolResizeRetried,
     RunInterrupted,
+    RunStalled,
     StartTaskFailed,
     TaskAbandoned,
     TaskCompleted,
@@ -30,12 +35,17 @@ from orchestrator.events import (
 
 _WORD = re.compile(r"[A-Z][a-z]*")
 _WARNINGS = (
+    AccessExtensionFailed,
     CleanupFailed,
     DownloadFailed,
     HandlerFailed,
+    NodeRebooted,
+    NodeRemoved,
     NodeUnusable,
     PoolResizeFailed,
+    PoolResizeRetried,
     RunInterrupted,
+    RunStalled,
     StartTaskFailed,
     TaskAbandoned,
     TaskFailed,

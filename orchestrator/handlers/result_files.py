@@ -116,15 +116,7 @@ class ResultFiles:
         """
         with self._lock:
             current = os.dup(self._open().descriptor)
-        try:
-            for segment in segments:
-                deeper = _enter(segment, current)
-                os.close(current)
-                current = deeper
-        except BaseException:
-            os.close(current)
-            raise
-        return current
+        return _walk(current, segments)
 
     def admit(self, path: str, name: str, folder: int, digest: FileDigest) -> None:
         """Make sure that putting a file in its place destroys nothing, and write down that it will be there.
@@ -147,6 +139,11 @@ class ResultFiles:
                     "a file of that name is there that no run of this job wrote: move it away"
                 )
             ledger.add(path, digest)
+
+    def digests(self, path: str) -> tuple[FileDigest, ...]:
+        """What runs of this job have written in that place, by their own record."""
+        with self._lock:
+            return self._open().ledger.digests(path)
 
     def _open(self) -> _Opened:
         if self._opened is None:
@@ -189,6 +186,8 @@ class TaskFolder:
         self.path = files.folder / key.task_id
         self._files = files
         self._names: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
 
     def claim(self, path: str) -> str:
         """Reserve a path for a file; does not touch the disk.
@@ -217,7 +216,48 @@ class TaskFolder:
 
     def create(self, path: str) -> PartialFile:
         """A file that was claimed and will be written; does not touch the disk."""
-        return PartialFile(self._files, self.key, path)
+        return PartialFile(self, path)
+
+    def close(self) -> None:
+        """Let go of the folder, once each of its files is finished or discarded."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def open(self, parents: Sequence[str]) -> int:
+        """Open this folder, or one below it, making what is missing; the caller closes the descriptor.
+
+        Raises:
+            OSError: a part of the way is a link, or no folder.
+        """
+        with self._lock:
+            if self._descriptor is None:
+                self._descriptor = self._files.open_folder((self.key.task_id,))
+            current = os.dup(self._descriptor)
+        return _walk(current, parents)
+
+    def written_before(self, path: str) -> FileDigest | None:
+        """What a file in its place holds, if a run of this job wrote it; None otherwise. Blocks."""
+        *parents, name = path.split("/")  # checked when it was claimed
+        try:
+            folder = self.open(parents)
+            try:
+                present = _present(name, folder)
+            finally:
+                os.close(folder)
+        except (OSError, DownloadError):
+            return None  # whoever writes it will tell
+        return present if present in self._files.digests(f"{self.key.task_id}/{path}") else None
+
+    def admit(self, path: str, name: str, folder: int, digest: FileDigest) -> Path:
+        """Make sure that putting a file in its place destroys nothing; see `ResultFiles.admit`.
+
+        Returns:
+            Where the file will be.
+        """
+        self._files.admit(f"{self.key.task_id}/{path}", name, folder, digest)
+        return self.path / path
 
 
 class PartialFile:
@@ -227,10 +267,9 @@ class PartialFile:
     has the object to discard; the lock makes the discarding wait for that thread.
     """
 
-    def __init__(self, files: ResultFiles, key: TaskKey, path: str) -> None:
-        *self._parents, self._name = checked_segments(path)
-        self._files = files
-        self._key = key
+    def __init__(self, folder: TaskFolder, path: str) -> None:
+        *self._parents, self._name = path.split("/")  # checked when it was claimed
+        self._home = folder
         self._path = path
         self._temporary = temporary_name(self._name)
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -240,7 +279,7 @@ class PartialFile:
         self._file: int | None = None
         self.ended = False
 
-    def write(self, pieces: Sequence[bytes]) -> None:
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append to the file; the first time, make it.
 
         Raises:
@@ -268,7 +307,6 @@ class PartialFile:
         Raises:
             DownloadError: it is not what was to come, or its place is taken.
         """
-        relative = f"{self._key.task_id}/{self._path}"
         with self._lock, self._told():
             self._open()
             if size is not None and size != self._size:
@@ -278,10 +316,10 @@ class PartialFile:
             folder = self._folder
             assert folder is not None  # noqa: S101  # opened with the file
             digest = FileDigest(self._size, self._md5.hexdigest())
-            self._files.admit(relative, self._name, folder, digest)
+            target = self._home.admit(self._path, self._name, folder, digest)
             os.replace(self._temporary, self._name, src_dir_fd=folder, dst_dir_fd=folder)
             self._close()
-        return self._files.folder / relative, self._size
+        return target, self._size
 
     def discard(self) -> None:
         """Remove what was written, if `finish` has not put it in its place."""
@@ -295,11 +333,13 @@ class PartialFile:
         if self.ended:
             raise DownloadError("it was given up")
         if self._folder is None:
-            self._folder = self._files.open_folder((self._key.task_id, *self._parents))
+            self._folder = self._home.open(self._parents)
         if self._file is None:
-            with contextlib.suppress(FileNotFoundError):
+            try:
+                self._file = os.open(self._temporary, _FILE_FLAGS, 0o666, dir_fd=self._folder)
+            except FileExistsError:  # a killed run has left it, or somebody has put a link there
                 os.unlink(self._temporary, dir_fd=self._folder)
-            self._file = os.open(self._temporary, _FILE_FLAGS, 0o666, dir_fd=self._folder)
+                self._file = os.open(self._temporary, _FILE_FLAGS, 0o666, dir_fd=self._folder)
         return self._file
 
     def _close(self) -> None:
@@ -314,9 +354,22 @@ class PartialFile:
         try:
             yield
         except OSError as error:
-            raise DownloadError(_told(error), key=self._key, path=self._path) from error
+            raise DownloadError(_told(error), key=self._home.key, path=self._path) from error
         except DownloadError as error:
-            raise DownloadError(str(error), key=self._key, path=self._path) from error
+            raise DownloadError(str(error), key=self._home.key, path=self._path) from error
+
+
+def _walk(current: int, segments: Sequence[str]) -> int:
+    """Go down from an open folder, which is closed on the way."""
+    try:
+        for segment in segments:
+            deeper = _enter(segment, current)
+            os.close(current)
+            current = deeper
+    except BaseException:
+        os.close(current)
+        raise
+    return current
 
 
 def _enter(segment: str, folder: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable
 
 import msgspec
 
@@ -97,6 +98,27 @@ class ResultLedger:
             return
         known = self._known.get(line.path, ())
         self._known[line.path] = (*known, FileDigest(line.size, line.md5))
+
+
+def vouched_for(folder: int, wanted: Callable[[str], bool]) -> dict[str, set[FileDigest]]:
+    """What the list in a folder of results says of some files. Blocks.
+
+    Args:
+        folder: descriptor of the job's folder of results; not kept.
+        wanted: whether a path is of interest: only those are kept in memory.
+
+    Raises:
+        OSError: there is no list, or it can't be read.
+    """
+    file = os.open(f"{FOLDER}/{_FILE}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    found: dict[str, set[FileDigest]] = {}
+    with os.fdopen(file, "rb") as lines:
+        for content in lines:
+            with contextlib.suppress(msgspec.DecodeError):  # as in `_take`
+                line = msgspec.json.decode(content, type=_Line)
+                if wanted(line.path):
+                    found.setdefault(line.path, set()).add(FileDigest(line.size, line.md5))
+    return found
 
 
 def digest_of(file: int) -> FileDigest:

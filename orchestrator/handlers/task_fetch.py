@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -11,10 +11,12 @@ import anyio.to_thread
 import msgspec
 import structlog
 
-from orchestrator.errors import DownloadError, OrchestratorError
+from orchestrator.errors import DownloadError, NotFoundError, OrchestratorError
 from orchestrator.events import DownloadFailed, OutputDownloaded, Publish, TaskCompleted, TaskFailed
 from orchestrator.handlers import manifest
+from orchestrator.handlers.brought_before import BroughtBefore, Looking
 from orchestrator.handlers.expectations import TaskOutputs
+from orchestrator.handlers.file_threads import FileThreads
 from orchestrator.handlers.manifest import ManifestEntry, ManifestError, read_manifest
 from orchestrator.handlers.output_patterns import compile_pattern
 from orchestrator.handlers.result_files import PartialFile, TaskFolder
@@ -27,20 +29,37 @@ _log = structlog.get_logger()
 FAILURE_FILE = "failure.json"
 _LOGS = ("stderr.txt", "stdout.txt")
 _WRITE_AT_ONCE = 1 << 20
+_ABSENT = "BlobNotFound"  # another 404 says that the whole container is gone
 _LARGEST_MANIFEST = 64 << 20
+_READ_HERE = 16 << 10
+"""Up to this size a manifest is decoded in less time than a change of thread takes."""
+_Told: TypeAlias = tuple[int | None, tuple[bytes, ...]]
+"""The size that a file must have, if somebody knows it, and the MD5s that somebody has told."""
 
 
-class OutputStorage(Protocol):
+Take: TypeAlias = Callable[[bytes | memoryview], Awaitable[None]]
+"""Takes the pieces of a file, in order."""
+
+
+class Arriving(Protocol):
+    """A blob on its way here; see `accounts.download.BlobDownload`."""
+
+    @property
+    def found(self) -> BlobSnapshot | None:
+        """What the service has said of the blob, from the first piece on."""
+
+    async def bring(self, take: Take) -> None:
+        """Bring the content, which nobody has compared with its size and MD5 yet, piece by piece."""
+
+
+class OutputStorage(Looking, Protocol):
     """The part of `accounts.storage.StorageAccount` that brings outputs; it retries by itself."""
 
     def list_blobs(self, container: str, prefix: str) -> AsyncIterator[BlobSnapshot]:
         """The blobs whose names begin so."""
 
-    async def blob(self, container: str, name: str) -> BlobSnapshot | None:
-        """One blob, None if there is none."""
-
-    def read_blob(self, container: str, name: str) -> AsyncIterator[bytes]:
-        """The content of a blob, in pieces."""
+    def download(self, container: str, name: str) -> Arriving:
+        """A blob on its way here."""
 
 
 ReadTaskFile: TypeAlias = Callable[[TaskKey, str], AsyncIterator[bytes]]
@@ -59,7 +78,9 @@ class TaskFetch:
         publish: for `OutputDownloaded` and `DownloadFailed`.
         limits: for `downloads` and `failure_log_bytes`.
         slots: one for each file that may be in flight, shared with the other tasks.
+        threads: for the disk, shared as well.
         read_task_file: reads the logs of a failed task from its node; None if that can't be done.
+        before: what was here before the program of this run died; None for a run that was not taken up.
 
     Attributes:
         outputs: the files that are here.
@@ -78,8 +99,11 @@ class TaskFetch:
         publish: Publish,
         limits: Limits,
         slots: anyio.Semaphore,
+        threads: FileThreads,
         read_task_file: ReadTaskFile | None,
+        before: BroughtBefore | None = None,
     ) -> None:
+        self._before = before
         self.outputs: list[Path] = []
         self.size = 0
         self.missing: list[tuple[str, str]] = []
@@ -91,8 +115,10 @@ class TaskFetch:
         self._publish = publish
         self._limits = limits
         self._slots = slots
+        self._threads = threads
         self._read_task_file = read_task_file
         self._here: set[str] = set()
+        self._absent: set[str] = set()
 
     async def run(self) -> None:
         """Bring everything; what fails is noted, not raised.
@@ -100,12 +126,21 @@ class TaskFetch:
         Raises:
             OrchestratorError: storage does not say what there is.
         """
-        manifest_blob = await self._manifest_blob()
-        named = await self._bring_manifest(manifest_blob) if manifest_blob else None
-        if named is None:
-            blobs, named = await self._list(), {}
+        try:
+            await self._run()
+        finally:
+            self._folder.close()
+
+    async def _run(self) -> None:
+        named: dict[str, ManifestEntry] = {}
+        if self._wanted.upload_by is UploadBy.TASK:
+            vouched = await self._bring_manifest()
+            blobs = await self._list() if vouched is None else await self._claim(vouched)
+            named = vouched or named
+        elif self._wanted.names is not None:
+            blobs = await self._claim(self._wanted.names)
         else:
-            blobs = await self._look_up(named)
+            blobs = await self._list()
         queue = iter(blobs.items())
 
         async def work() -> None:
@@ -119,7 +154,7 @@ class TaskFetch:
             await self._explain_failure(self._event)
             return
         for path in named:
-            if path not in self._here and path not in blobs:
+            if path in self._absent:
                 self.missing.append((path, f"{manifest.NAME} names it, but it was not uploaded"))
         # A file that was there but could not be brought is missing already, under its own name.
         seen = self._here.union(name for name, _ in self.missing)
@@ -127,9 +162,9 @@ class TaskFetch:
             if not any(map(compile_pattern(pattern).fullmatch, seen)):
                 self.missing.append((pattern, "no file matched"))
 
-    async def _list(self) -> dict[str, BlobSnapshot]:
+    async def _list(self) -> dict[str, BlobSnapshot | None]:
         prefix = f"{self._event.key.task_id}/"
-        blobs: dict[str, BlobSnapshot] = {}
+        blobs: dict[str, BlobSnapshot | None] = {}
         async for blob in self._storage.list_blobs(self._container, prefix):
             path = blob.name.removeprefix(prefix)
             if path == manifest.NAME and self._wanted.upload_by is UploadBy.TASK:
@@ -140,100 +175,115 @@ class TaskFetch:
                 await self._failed(path, error)
         return blobs
 
-    async def _manifest_blob(self) -> BlobSnapshot | None:
-        """The manifest, for a task whose program uploads and has got as far as that."""
-        if self._wanted.upload_by is not UploadBy.TASK:
-            return None
-        blob = await self._storage.blob(self._container, f"{self._event.key.task_id}/{manifest.NAME}")
-        if blob is None and not isinstance(self._event, TaskFailed):
-            self.missing.append((manifest.NAME, "the task's program uploaded none"))
-        return blob
+    async def _claim(self, names: Iterable[str]) -> dict[str, BlobSnapshot | None]:
+        """The logs and what is known by name, each to be asked for by it: what is not there is absent.
 
-    async def _look_up(self, named: dict[str, ManifestEntry]) -> dict[str, BlobSnapshot]:
-        """What the manifest names, and the logs, each by its own name.
-
-        Not by listing: a listing shows some names otherwise than they are (a backslash as a slash), and
-        fails altogether where one has a character that XML can't hold.
+        Not by listing: that is a request more, shows some names otherwise than they are (a backslash as a
+        slash), and fails altogether where one has a character that XML can't hold.
         """
-        blobs: dict[str, BlobSnapshot] = {}
-        for path in (*_LOGS, *named):
-            blob = await self._storage.blob(self._container, f"{self._event.key.task_id}/{path}")
-            if blob is None:
-                continue  # one that the manifest names is told as missing at the end
+        blobs: dict[str, BlobSnapshot | None] = {}
+        for path in (*_LOGS, *names):
             try:
-                blobs[self._folder.claim(path)] = blob
+                blobs[self._folder.claim(path)] = None
             except DownloadError as error:
                 await self._failed(path, error)
         return blobs
 
-    async def _bring_manifest(self, blob: BlobSnapshot) -> dict[str, ManifestEntry] | None:
+    async def _bring_manifest(self) -> dict[str, ManifestEntry] | None:
         """Bring the manifest before what it vouches for, so that a wrong file never gets its name.
 
         Returns:
-            What it names; None where it can't be read, which is noted.
+            What it names; None where there is none or it can't be read, which is noted.
         """
         content = bytearray()
+        arriving = self._arriving(manifest.NAME)
         try:
             async with self._slots:
-                async for piece in _limited(
-                    self._storage.read_blob(self._container, blob.name), _LARGEST_MANIFEST
-                ):
-                    content += piece
+                await arriving.bring(_into(content))
             # Read before it is checked: what is wrong in it says more than a wrong MD5.
-            named = await anyio.to_thread.run_sync(read_manifest, bytes(content))
+            if len(content) <= _READ_HERE:
+                named = read_manifest(bytes(content))
+            else:
+                named = await anyio.to_thread.run_sync(read_manifest, bytes(content))
             path = self._folder.claim(manifest.NAME)
-            saved = await self._save(path, _pieces(content), blob.size, _known(blob.md5))
+            saved = await self._save(path, _all_of(content), lambda: _told(arriving.found, None))
+        except NotFoundError as error:
+            if error.code != _ABSENT:
+                await self._failed(manifest.NAME, error)
+            elif not isinstance(self._event, TaskFailed):
+                self.missing.append((manifest.NAME, "the task's program uploaded none"))
+            return None
         except (OrchestratorError, ManifestError) as error:
             await self._failed(manifest.NAME, error)
             return None
-        await self._publish(saved)
+        await self._tell(saved)
         return named
 
-    async def _bring(self, path: str, blob: BlobSnapshot, entry: ManifestEntry | None) -> None:
+    def _arriving(self, path: str) -> Arriving:
+        return self._storage.download(self._container, f"{self._event.key.task_id}/{path}")
+
+    async def _bring(self, path: str, blob: BlobSnapshot | None, entry: ManifestEntry | None) -> None:
+        arriving = self._arriving(path)
         try:
             async with self._slots:
-                md5s = (*_known(blob.md5), *_known(entry.digest() if entry is not None else None))
-                pieces = self._storage.read_blob(self._container, blob.name)
-                # Where the two sizes differ, what comes is as long as the blob, and is refused.
-                size = blob.size if entry is None else entry.size
-                saved = await self._save(path, pieces, size, md5s)
+                saved = await self._save(path, arriving.bring, lambda: _told(arriving.found, entry))
+        except NotFoundError as error:
+            if blob is None and error.code == _ABSENT:
+                self._absent.add(path)  # one that the manifest names is told as missing at the end
+            else:
+                await self._failed(path, error)
         except OrchestratorError as error:
             await self._failed(path, error)
         else:
-            await self._publish(saved)
+            await self._tell(saved)
 
     async def _save(
-        self, path: str, pieces: AsyncIterator[bytes], size: int | None, md5s: tuple[bytes, ...]
+        self, path: str, bring: Callable[[Take], Awaitable[None]], told: Callable[[], _Told]
     ) -> OutputDownloaded:
-        partial = self._folder.create(path)
-        try:
-            rest = await _write_all_but_the_end(partial, pieces)
-            target, written = await anyio.to_thread.run_sync(_finish, partial, rest, size, md5s)
-        finally:
-            if not partial.ended:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(partial.discard)
+        written = await self._before.size(path) if self._before is not None else None
+        if written is None:
+            written = await self._bring_new(path, bring, told)
+        target = self._folder.path / path
         self._here.add(path)
         self.outputs.append(target)
         self.size += written
         return OutputDownloaded(run_id=self._event.run_id, key=self._event.key, path=target, size=written)
 
+    async def _bring_new(
+        self, path: str, bring: Callable[[Take], Awaitable[None]], told: Callable[[], _Told]
+    ) -> int:
+        partial = self._folder.create(path)
+        writing = _Writing(partial, self._threads)
+        try:
+            await bring(writing.take)
+            size, md5s = told()
+            _, written = await self._threads.run(_finish, partial, writing.rest, size, md5s)
+        finally:
+            if not partial.ended:
+                with anyio.CancelScope(shield=True):
+                    await self._threads.run(partial.discard)
+        return written
+
+    async def _tell(self, saved: OutputDownloaded) -> None:
+        if self._before is None or not self._before.was_told(saved.path):
+            await self._publish(saved)
+
     async def _explain_failure(self, event: TaskFailed) -> None:
         """Bring the logs from the node where they were not uploaded, or else say what the service says."""
         for name in _LOGS:
-            if not self._folder.has(name):
+            if name in self._absent or not self._folder.has(name):
                 await self._bring_log(event.key, name)
         if event.exit_code is not None and self._here.intersection(_LOGS):
             return
-        if self._folder.has(FAILURE_FILE):
+        if FAILURE_FILE not in self._absent and self._folder.has(FAILURE_FILE):
             return
         content = bytearray(_failure_json(event))
         try:
-            saved = await self._save(self._folder.claim(FAILURE_FILE), _pieces(content), None, ())
+            saved = await self._save(self._folder.claim(FAILURE_FILE), _all_of(content), _nobody_told)
         except OrchestratorError as error:
             await self._failed(FAILURE_FILE, error)
         else:
-            await self._publish(saved)
+            await self._tell(saved)
 
     async def _bring_log(self, key: TaskKey, name: str) -> None:
         if self._read_task_file is None:
@@ -241,12 +291,12 @@ class TaskFetch:
         pieces = _limited(self._read_task_file(key, name), self._limits.failure_log_bytes)
         try:
             async with self._slots:
-                saved = await self._save(self._folder.claim(name), pieces, None, ())
+                saved = await self._save(self._folder.claim(name), _all_from(pieces), _nobody_told)
         except OrchestratorError as error:
             # The node may be gone, or never have had the file: `failure.json` is what is left then.
             _log.info("download.no_log", job=key.job_id, task=key.task_id, file=name, error=str(error))
         else:
-            await self._publish(saved)
+            await self._tell(saved)
 
     async def _failed(self, path: str, error: Exception) -> None:
         reason = str(error).removeprefix(f"{path}: ")
@@ -256,36 +306,53 @@ class TaskFetch:
         )
 
 
-async def _write_all_but_the_end(partial: PartialFile, pieces: AsyncIterator[bytes]) -> list[bytes]:
-    """Write in a thread, by the megabyte, since each change of thread costs as much as a small file.
+class _Writing:
+    """Writes in a thread, by the megabyte, since each change of thread costs as much as a small file.
 
-    Returns:
-        What is left to be written: all of a small file, to be written and finished in one go.
+    Attributes:
+        rest: what is left to be written: all of a small file, to be written and finished in one go.
     """
-    held: list[bytes] = []
-    size = 0
-    try:
-        async for piece in pieces:
-            held.append(piece)
-            size += len(piece)
-            if size >= _WRITE_AT_ONCE:
-                await anyio.to_thread.run_sync(partial.write, held)
-                held, size = [], 0
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()
-    return held
+
+    def __init__(self, partial: PartialFile, threads: FileThreads) -> None:
+        self.rest: list[bytes | memoryview] = []
+        self._size = 0
+        self._partial = partial
+        self._threads = threads
+
+    async def take(self, piece: bytes | memoryview) -> None:
+        self.rest.append(piece)
+        self._size += len(piece)
+        if self._size >= _WRITE_AT_ONCE:
+            held, self.rest, self._size = self.rest, [], 0
+            await self._threads.run(self._partial.write, held)
 
 
 def _finish(
-    partial: PartialFile, rest: list[bytes], size: int | None, md5s: tuple[bytes, ...]
+    partial: PartialFile, rest: list[bytes | memoryview], size: int | None, md5s: tuple[bytes, ...]
 ) -> tuple[Path, int]:
     partial.write(rest)
     return partial.finish(size, md5s)
 
 
-async def _pieces(content: bytearray) -> AsyncIterator[bytes]:
-    yield bytes(content)
+def _all_of(content: bytearray) -> Callable[[Take], Awaitable[None]]:
+    return lambda take: take(bytes(content))
+
+
+def _all_from(pieces: AsyncIterator[bytes]) -> Callable[[Take], Awaitable[None]]:
+    async def bring(take: Take) -> None:
+        async for piece in pieces:
+            await take(piece)
+
+    return bring
+
+
+def _into(content: bytearray) -> Take:
+    async def take(piece: bytes | memoryview) -> None:
+        content.extend(piece)
+        if len(content) > _LARGEST_MANIFEST:
+            raise DownloadError(f"it is larger than {_LARGEST_MANIFEST >> 20} MiB")
+
+    return take
 
 
 async def _limited(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -298,6 +365,18 @@ async def _limited(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
     finally:
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
+
+
+def _told(found: BlobSnapshot | None, entry: ManifestEntry | None) -> _Told:
+    """The size and MD5s that a file must have, from the blob itself and from the manifest."""
+    if entry is None:
+        return (None, ()) if found is None else (found.size, _known(found.md5))
+    # Where the two sizes differ, what came is as long as the blob, and is refused.
+    return entry.size, (entry.digest(), *(_known(found.md5) if found is not None else ()))
+
+
+def _nobody_told() -> _Told:
+    return None, ()
 
 
 def _known(md5: bytes | None) -> tuple[bytes, ...]:

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from orchestrator.local.batch.autoscaling import REAL_PACE, AutoscalePace
 from orchestrator.local.batch.delays import Pace, Profile
 from orchestrator.local.batch.endpoint import BatchEndpoint
 from orchestrator.local.batch.isolation import check_isolation, open_way
 from orchestrator.local.batch.node import NodeProcess
+from orchestrator.local.batch.quotas import Quotas
 from orchestrator.local.batch.versions import Casing
 from orchestrator.local.blob.endpoint import BlobEndpoint
 from orchestrator.local.faults.control import Control
@@ -29,6 +31,7 @@ from orchestrator.local.node_agent import processes
 from orchestrator.local.ports import Ports
 from orchestrator.local.settings import LocalSettings
 from orchestrator.local.state import StateDirectory
+from orchestrator.local.temporary import PREFIX, remove_abandoned
 from orchestrator.local.tls.certificates import Certificates, ensure_certificates
 
 _log = structlog.get_logger("orchestrator.local")
@@ -57,6 +60,9 @@ class LocalService:
         profile: whose pace it keeps.
         time_scale: factor of the profile's delays.
         faults: what goes wrong from the beginning; `service.faults` changes it.
+        pool_quota: pools that there may be; None for any number.
+        job_quota: jobs and job schedules that there may be without the completed ones; None for any number.
+        autoscale_pace: how often formulas run at most, and how often what they see is sampled.
 
     Raises:
         ValueError: with `blob_oauth` and without `tls`, or with a negative `time_scale`.
@@ -77,6 +83,9 @@ class LocalService:
         profile: Profile = Profile.INSTANT,
         time_scale: float = 1.0,
         faults: Script | Path | None = None,
+        pool_quota: int | None = None,
+        job_quota: int | None = None,
+        autoscale_pace: AutoscalePace = REAL_PACE,
     ) -> None:
         if blob_oauth and not tls:
             raise ValueError("bearer tokens for blobs need https: no client sends one otherwise")
@@ -88,6 +97,8 @@ class LocalService:
         self._blob_oauth = blob_oauth
         self._isolate_users = isolate_users
         self._pace = Pace(profile.delays, time_scale)
+        self._quotas = Quotas(pools=pool_quota, active_jobs=job_quota)
+        self._autoscale_pace = autoscale_pace
         self.faults = FaultLab(faults)
         self._settings: LocalSettings | None = None
         self._owner: asyncio.Task[None] | None = None
@@ -191,6 +202,8 @@ class LocalService:
             state_file=None if self._state_dir is None else state.batch_data / "state.sqlite",
             casing=self._casing,
             delays=self._pace,
+            quotas=self._quotas,
+            autoscale_pace=self._autoscale_pace,
             interference=FaultInterference(self.faults),
             mount=Control(self.faults, self._pace, state.keys.control).mount,
         )
@@ -253,7 +266,8 @@ class _Hold:
         with self._guard:
             if self._dropped:
                 raise RuntimeError("the local service was stopped before it started")
-            folder = self._folder or Path(tempfile.mkdtemp(prefix="orchestrator-local-"))
+            remove_abandoned()
+            folder = self._folder or Path(tempfile.mkdtemp(prefix=PREFIX))
             try:
                 self._state = StateDirectory.open(folder)
             except BaseException:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 
 from orchestrator.accounts.account import Account
 from orchestrator.bus import EventBus, Policy
-from orchestrator.events import Publish
+from orchestrator.events import Event, PoolEvent, Publish
 from orchestrator.handlers import (
     CleanupHandler,
     CollectHandler,
     DownloadHandler,
     Expectations,
+    FailedListHandler,
     Handler,
     LogHandler,
     ProgressHandler,
@@ -21,10 +23,12 @@ from orchestrator.handlers import (
 )
 from orchestrator.limits import Limits
 from orchestrator.results import TaskResult
+from orchestrator.runtime.history import RunHistory
+from orchestrator.runtime.retaken import Retaken
 from orchestrator.runtime.run_ledger import RunLedger
 from orchestrator.spec.files import OutputFile, UploadCondition
 from orchestrator.spec.ids import output_container
-from orchestrator.spec.output_places import expected_results
+from orchestrator.spec.output_places import expected_results, literal_result
 from orchestrator.spec.plan import RunPlan
 from orchestrator.spec.task import TaskSettings
 from orchestrator.states import TaskKey
@@ -37,6 +41,33 @@ class RunHandlers(msgspec.Struct, frozen=True, kw_only=True):
     progress: ProgressHandler
     download: DownloadHandler
     cleanup: CleanupHandler
+
+    async def replay(self, events: AsyncIterator[Event], retaken: Retaken) -> None:
+        """Bring the handlers to where they were when the run's program died.
+
+        Args:
+            events: all of the run's past, in order.
+            retaken: what it comes to.
+        """
+        past = retaken.history
+        async for event in events:
+            await self.collect.replay(event)
+            # The pool is looked at anew, and all of it told again.
+            if isinstance(event, self.progress.consumes) and not isinstance(event, PoolEvent):
+                await self.progress.handle(event)
+        self.download.resume(past.downloaded)
+        kept = (f"{kind} {name}" for kind, name in past.kept)
+        self.cleanup.resume(
+            deleted=tuple(f"{kind} {name}" for kind, name in past.deleted),
+            kept=tuple(name for name in kept if name not in retaken.owed),
+            reused=past.pool_reused is not None,
+            undelivered=past.failed_downloads,
+        )
+
+    async def bring_again(self, past: RunHistory) -> None:
+        """Bring the files of the tasks that had ended, and whose files were not all here."""
+        for ended in tuple(past.ended.values()):
+            await self.download.handle(ended)
 
     def stop(self, reason: str) -> None:
         """Give up what is not here and not deleted yet: the result names it."""
@@ -109,6 +140,7 @@ def assemble(
         handlers.progress,
         handlers.download,
         handlers.collect,
+        FailedListHandler(folder=plan.download_dir / plan.job_id, input_path=_input_paths(plan)),
         handlers.cleanup,
     )
     for handler in together:
@@ -120,10 +152,22 @@ def _has_release(plan: RunPlan) -> bool:
     return plan.spec.release is not None or bool(plan.spec.rest.get("jobReleaseTask"))
 
 
+def _input_paths(plan: RunPlan) -> Callable[[str], Path | None]:
+    tasks = {task.id: task for task in plan.tasks}
+
+    def look_up(task_id: str) -> Path | None:
+        task = tasks.get(task_id)
+        if task is None or task.input_name is None:
+            return None
+        return plan.inputs[task.inputs[0][0]].path
+
+    return look_up
+
+
 def _expectations(plan: RunPlan) -> Expectations:
     tasks = {task.id: task for task in plan.tasks}
     # Tasks of a factory share their settings, and so what their settings promise.
-    promised: dict[int, tuple[str, ...]] = {}
+    promised: dict[int, tuple[tuple[str, ...], tuple[str, ...] | None]] = {}
 
     def look_up(task_id: str) -> TaskOutputs:
         task = tasks.get(task_id)
@@ -131,9 +175,10 @@ def _expectations(plan: RunPlan) -> Expectations:
             return TaskOutputs()
         settings = task.spec
         if id(settings) not in promised:
-            promised[id(settings)] = _promised(settings)
+            promised[id(settings)] = _promised(settings), _named(settings)
+        expected, names = promised[id(settings)]
         return TaskOutputs(
-            input_name=task.input_name, expected=promised[id(settings)], upload_by=settings.upload
+            input_name=task.input_name, expected=expected, upload_by=settings.upload, names=names
         )
 
     return look_up
@@ -147,3 +192,18 @@ def _promised(settings: TaskSettings) -> tuple[str, ...]:
         for output in outputs
         if output.container_url is None and output.condition is not UploadCondition.TASK_FAILURE
     )
+
+
+def _named(settings: TaskSettings) -> tuple[str, ...] | None:
+    """The paths that the agent may upload to, where the job file names each: then nothing is listed."""
+    if any(member.lower() == "outputfiles" for member in settings.rest):
+        return None
+    outputs = (o if isinstance(o, OutputFile) else OutputFile(pattern=o) for o in settings.output_files)
+    names: list[str] = []
+    for output in outputs:
+        if output.container_url is None:
+            name = literal_result(output)
+            if name is None:
+                return None
+            names.append(name)
+    return tuple(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -99,6 +100,7 @@ class EmbeddedService:
         self._state_dir = state_dir
         self._limits = limits
         self._folder: Path | None = None
+        self._lock = -1
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> AccountSettings:
@@ -108,6 +110,7 @@ class EmbeddedService:
             LocalServiceError: it did not start; the message has its last lines.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="orchestrator-local-"))
+        self._lock = _hold(self._folder / "lock")
         env_file = self._folder / "settings.env"
         log_file = self._folder / "service.log"
         state_dir = self._state_dir or self._folder / "state"
@@ -159,6 +162,7 @@ class EmbeddedService:
         if self._folder is not None:
             folder, self._folder = self._folder, None
             await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+            os.close(self._lock)
 
     async def _wait_until_ready(self, log_file: Path) -> None:
         process = self._process
@@ -172,6 +176,14 @@ class EmbeddedService:
                 raise LocalServiceError(f"the local service ended with exit code {code}: {told}")
             if line.strip() == b"ready":
                 return
+
+
+def _hold(path: Path) -> int:
+    """Lock a file for as long as this process lives: the folder of one that was killed is free to remove."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
 
 
 def _last_lines(log_file: Path) -> str:

@@ -25,6 +25,11 @@ class JobRun:
         return self._run.plan.run_id
 
     @property
+    def resumed(self) -> bool:
+        """Whether its program had died, and this one goes on with it."""
+        return self._run.resumed
+
+    @property
     def job_id(self) -> str:
         """The id of the job on the service."""
         return self._run.plan.job_id

@@ -9,24 +9,36 @@ from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 import platformdirs
 
 from orchestrator.accounts.account import Account
 from orchestrator.accounts.settings import AccountSettings, settings_from_environment
 from orchestrator.errors import NotOpenError
 from orchestrator.events import Event
-from orchestrator.journal import Journal
+from orchestrator.journal import Journal, RunHold, RunRecord
 from orchestrator.limits import Limits
 from orchestrator.runtime.embedded import EmbeddedService, must_answer, named_service
+from orchestrator.runtime.horizon import refuse_beyond
 from orchestrator.runtime.job_run import JobRun
 from orchestrator.runtime.logs import log_quietly_by_default
 from orchestrator.runtime.owner import Owner
+from orchestrator.runtime.result_folder import refuse_unwritable
+from orchestrator.runtime.retaken import Retaken, read_past, read_plan
+from orchestrator.runtime.reunion import named_run, run_of_job, without_a_program
 from orchestrator.runtime.run import Ask, Listener, Run
 from orchestrator.spec.ids import new_run_id
 from orchestrator.spec.job import JobSpec
-from orchestrator.spec.plan import plan_run
+from orchestrator.spec.only import only_failed as reduced
+from orchestrator.spec.only import read_failed
+from orchestrator.spec.plan import RunPlan, plan_run
 
 E = TypeVar("E", bound=Event)
+
+
+def default_journal_dir() -> Path:
+    """Where the journal is kept unless somebody says otherwise: the user's state folder."""
+    return Path(platformdirs.user_state_dir("orchestrator"))
 
 
 class Orchestrator:
@@ -53,7 +65,7 @@ class Orchestrator:
         self._named_by = named_by
         self._environ = environ
         self._limits = limits
-        self._journal_dir = journal_dir or Path(platformdirs.user_state_dir("orchestrator"))
+        self._journal_dir = journal_dir or default_journal_dir()
         self._ask = ask
         self._owner = Owner()
         self._account: Account | None = None
@@ -178,30 +190,113 @@ class Orchestrator:
             self._leaving = True
             await self._owner.finish(self._release)
 
-    async def submit(self, spec: JobSpec) -> JobRun:
+    @property
+    def account(self) -> Account:
+        """The open account, for who looks at the service beside the runs.
+
+        Raises:
+            NotOpenError: the orchestrator is not open.
+        """
+        if self._account is None:
+            raise NotOpenError
+        return self._account
+
+    @property
+    def journal(self) -> Journal:
+        """The open journal, for who reads of runs beside them.
+
+        Raises:
+            NotOpenError: the orchestrator is not open.
+        """
+        if self._journal is None:
+            raise NotOpenError
+        return self._journal
+
+    async def submit(
+        self, spec: JobSpec, *, run_id: str | None = None, only_failed: Path | None = None
+    ) -> JobRun:
         """Check a job against the files here, and start its run.
+
+        If this very job, with the same inputs, was begun here and its program died, that run is taken up.
 
         Args:
             spec: from `load_job`, or made in code.
+            run_id: made earlier by `new_run_id`, by who has to know it before; a fresh one by default.
+            only_failed: a `failed.json` that an earlier run left: only its tasks are run.
 
         Returns:
             The run, under way.
 
         Raises:
-            SpecError: the job can't be right; nothing was created.
+            SpecError: the job can't be right, may outlive its addresses, or is under way with other inputs;
+                nothing was created.
+            RunHeldError: this very job is under way, in the program that the error names.
             NotOpenError: the orchestrator is not open.
         """
         if self._leaving:
             raise NotOpenError
-        plan = await anyio.to_thread.run_sync(lambda: plan_run(spec, new_run_id(), environ=self._environ))
-        # Looked at after the wait: a run that begins now is one that leaving waits for.
-        if self._leaving or self._account is None or self._journal is None:
+        plan = await anyio.to_thread.run_sync(
+            lambda: _planned(spec, run_id or new_run_id(), environ=self._environ, only=only_failed)
+        )
+        if (begun := await run_of_job(self.journal, plan, self.account)) is not None:
+            return await self._take_up(begun)
+        await anyio.to_thread.run_sync(refuse_unwritable, plan)
+        refuse_beyond(self.account.storage.longest_address, plan, self._limits)
+        return self._drive(plan, await self.journal.hold(plan.run_id))
+
+    async def resume(self, run_id: str | None = None) -> tuple[JobRun, ...]:
+        """Take up runs whose program died, from where the journal and the service say they are.
+
+        Nothing is uploaded, added or downloaded twice. A handler gets every event that it had not dealt with,
+        so register handlers before this.
+
+        Args:
+            run_id: of one run; by default all unfinished runs of this account that no program drives.
+
+        Returns:
+            The runs, under way; those that had come to their end but for the telling among them.
+
+        Raises:
+            RunHeldError: another program drives that run.
+            ConfigError: there is no such run, it is over, or it runs on another account.
+            JournalError: the journal can't be read.
+            NotOpenError: the orchestrator is not open.
+        """
+        if run_id is not None:
+            return (await self._take_up(await named_run(self.journal, run_id, self.account)),)
+        return tuple([await self._take_up(record) for record in await self.unfinished()])
+
+    async def unfinished(self) -> tuple[RunRecord, ...]:
+        """The runs of this account whose program died before their end was written down.
+
+        Raises:
+            JournalError: the journal can't be read.
+            NotOpenError: the orchestrator is not open.
+        """
+        return await without_a_program(self.journal, self.account.name)
+
+    async def _take_up(self, record: RunRecord) -> JobRun:
+        hold = await self.journal.hold(record.run_id)
+        try:
+            plan = await read_plan(self.journal, record.run_id)
+            retaken = await read_past(self.journal, record.run_id)
+            return self._drive(plan, hold, retaken)
+        except BaseException:
+            hold.release()
+            raise
+
+    def _drive(self, plan: RunPlan, hold: RunHold, retaken: Retaken | None = None) -> JobRun:
+        # Looked at after all waits: a run that begins now is one that leaving waits for.
+        if self._leaving:
+            hold.release()
             raise NotOpenError
         run = Run(
             plan=plan,
-            account=self._account,
-            journal=self._journal,
+            account=self.account,
+            journal=self.journal,
             limits=self._limits,
+            hold=hold,
+            retaken=retaken,
             start=self._owner.start,
             ask=self._ask,
             environ=self._environ,
@@ -255,3 +350,10 @@ class Orchestrator:
             finally:
                 if journal is not None:
                     await journal.close()
+
+
+def _planned(spec: JobSpec, run_id: str, *, environ: Mapping[str, str], only: Path | None) -> RunPlan:
+    plan = plan_run(spec, run_id, environ=environ)
+    if only is None:
+        return plan
+    return msgspec.structs.replace(reduced(plan, read_failed(only)), is_part=True)

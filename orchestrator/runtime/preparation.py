@@ -9,30 +9,39 @@ from typing import Any
 
 import anyio
 
+from orchestrator.accounts.access import Access
 from orchestrator.accounts.account import Account
 from orchestrator.accounts.bodies import hook_body, job_body, resource_file_body
 from orchestrator.errors import OrchestratorError
-from orchestrator.events import Publish, utc_now
+from orchestrator.events import JobCreated, Publish, utc_now
 from orchestrator.limits import Limits
+from orchestrator.runtime.history import RunHistory
+from orchestrator.runtime.horizon import address_lifetime, longest, wall_clock
+from orchestrator.runtime.taking_up import (
+    has_job,
+    pack_again,
+    settled_tasks,
+    staged_before,
+    wanted_inputs,
+)
 from orchestrator.spec.command import expand_commands, wrap_in_shell
 from orchestrator.spec.duration import Duration
 from orchestrator.spec.ids import input_container, output_container
 from orchestrator.spec.job import JobHookSpec
-from orchestrator.spec.marks import APPLICATION_KEY, RUN_KEY
+from orchestrator.spec.marks import APPLICATION_KEY, expiry, ownership_marks
 from orchestrator.spec.plan import RunPlan, TaskInput
 from orchestrator.spec.resolve import resolve
 from orchestrator.spec.secret import SecretReference, SecretText
 from orchestrator.stages.arrivals import Arrivals
-from orchestrator.stages.job import create_job, refuse_existing_job
+from orchestrator.stages.job import create_job
 from orchestrator.stages.ledger import Ledger
 from orchestrator.stages.node_commands import INCOMING, install_script
-from orchestrator.stages.package import pack_application
 from orchestrator.stages.pool import ApplicationBy, PoolStage, ReadyPool, still_there
+from orchestrator.stages.renewal import AccessRenewal, Opened
 from orchestrator.stages.staging import Arrival, Staging, StagingPlaces, application_blobs
 from orchestrator.stages.submit import TaskBody
 from orchestrator.stages.task_bodies import TaskBodies, remote_files, resolve_all
 
-_EXTRA_WALL_CLOCK = 3600.0
 _ORDER = "stage() comes first"
 
 
@@ -46,6 +55,7 @@ class RunPreparation:
         publish: told of everything.
         limits: the numbers.
         environ: where `env:NAME` references are looked up.
+        past: what the run had done before its program died; None for a run that begins.
     """
 
     def __init__(
@@ -57,34 +67,38 @@ class RunPreparation:
         publish: Publish,
         limits: Limits,
         environ: Mapping[str, str],
+        past: RunHistory | None = None,
     ) -> None:
         self._plan = plan
+        self._resumed = past is not None
+        self._past = past or RunHistory()
         self._account = account
         self._ledger = ledger
         self._publish = publish
         self._limits = limits
         self._environ = environ
-        self._job_created = 0.0
+        self._job_created_at = self._past.job_created_at
+        self._job_exists = False
         self._places: StagingPlaces | None = None
         self._staging: Staging | None = None
         self._job_files: dict[int, str] = {}
         # Bounded, so that uploads wait for the submission they feed, and memory does not grow with the run.
         self._send, receive = anyio.create_memory_object_stream[Arrival](limits.tasks_per_request)
         self._arrivals = Arrivals(receive)
-        self._wall_clock = plan.spec.max_wall_clock_time or Duration.of(
-            plan.spec.timeout.seconds + _EXTRA_WALL_CLOCK
-        )
-        # The job is there before the last file is up, and its clock runs: see `last_change`.
-        self._longest = Duration.of(self._wall_clock.seconds + limits.staging_time)
+        self._wall_clock = wall_clock(plan.spec)
+        self._longest = longest(plan.spec, limits)  # see `last_change`
+        self._access: AccessRenewal | None = None
 
     async def stage(self) -> None:
         """Bring what pool and job need: the containers, the application, the files of the job's own tasks.
 
         Raises:
-            OrchestratorError: a job of that id exists, a file can't be read, or the account refuses.
+            OrchestratorError: somebody else's job of that id exists, this run's own is gone since its program
+                died, the pool does not fit, a file can't be read, or the account refuses.
         """
         plan = self._plan
-        await refuse_existing_job(job_id=plan.job_id, batch=self._account.batch, limits=self._limits)
+        self._job_exists = await has_job(plan, self._past, self._account.batch, self._limits)
+        await self._pool_stage().check()
         start_files = tuple(
             (plan.inputs[index].path, file_path, file_mode)
             for index, file_path, file_mode in plan.start_task_inputs
@@ -92,7 +106,7 @@ class RunPreparation:
         self._places = StagingPlaces(
             input_container=input_container(plan.run_id),
             output_container=output_container(plan.run_id),
-            application=await pack_application(plan.application, start_files),
+            application=await pack_again(plan, self._past, start_files),
         )
         self._staging = Staging(
             plan=plan,
@@ -100,10 +114,13 @@ class RunPreparation:
             storage=self._account.storage,
             publish=self._publish,
             limits=self._limits,
+            before=staged_before(self._past) if self._resumed else None,
         )
         await self._staging.open(self._ledger)
+        self._access = self._renewal(self._places)
+        await self._access.open()
         await self._staging.bring_application()
-        early = sorted(self._early())
+        early = [] if self._job_exists else sorted(self._early())
         send, receive = anyio.create_memory_object_stream[Arrival](len(early))
         arrivals = Arrivals(receive)
         await self._staging.bring_inputs(early, send, last=False)
@@ -118,9 +135,34 @@ class RunPreparation:
         """
         if self._staging is None:
             raise OrchestratorError(_ORDER)
-        early = self._early()
-        indexes = (file.index for file in self._plan.inputs if file.index not in early)
+        wanted = wanted_inputs(self._plan, self._past) - self._job_files.keys()
+        indexes = (file.index for file in self._plan.inputs if file.index in wanted)
         await self._staging.bring_inputs(indexes, self._send)
+
+    async def rejoin(self) -> None:
+        """In place of `stage`, for a run whose tasks have all been added: make sure of the job.
+
+        Raises:
+            OrchestratorError: the job is gone, or the account refuses.
+        """
+        self._job_exists = await has_job(self._plan, self._past, self._account.batch, self._limits)
+        self._places = StagingPlaces(
+            input_container=input_container(self._plan.run_id),
+            output_container=output_container(self._plan.run_id),
+            application=None,
+        )
+        self._access = self._renewal(self._places)
+        await self._access.open()
+
+    async def keep_access(self) -> None:
+        """Keep the addresses in the tasks working, until cancelled: run it beside the rest."""
+        if self._access is None:
+            raise OrchestratorError(_ORDER)
+        await self._access.run()
+
+    def reasons(self) -> tuple[str, ...]:
+        """What may keep tasks from their files, for the story of a run that does not end."""
+        return self._access.reasons() if self._access is not None else ()
 
     def close(self) -> None:
         """Let go of what staging and submission hold between them."""
@@ -137,48 +179,65 @@ class RunPreparation:
         Raises:
             OrchestratorError: the pool does not fit or goes away meanwhile, or the account refuses.
         """
-        application = self._known.application
-        pool = await PoolStage(
-            plan=self._plan,
-            batch=self._account.batch,
-            storage=self._account.storage,
-            ledger=self._ledger,
-            publish=self._publish,
-            limits=self._limits,
-            start_command=self._start_command(),
-            start_environment=self._start_environment(),
-            application=application.container if application else None,
-            start_files=self._start_files,
-        ).ensure()
+        pool = await self._pool_stage().ensure()
         if self._staging is not None and pool.application_by is ApplicationBy.START_TASK:
             await self._staging.bring_application()
-        await create_job(
-            run_id=self._plan.run_id,
-            body=await self._job_body(pool),
-            batch=self._account.batch,
-            ledger=self._ledger,
-            publish=self._publish,
-        )
-        self._job_created = anyio.current_time()
+        if not self._job_exists:
+            await create_job(
+                run_id=self._plan.run_id,
+                body=await self._job_body(pool),
+                batch=self._account.batch,
+                ledger=self._ledger,
+                publish=self._publish,
+            )
+        elif self._job_created_at is None:
+            # Its program died between the answer and writing it down.
+            await self._publish(
+                JobCreated(run_id=self._plan.run_id, job_id=self._plan.job_id, pool_id=pool.pool_id)
+            )
+        self._job_created_at = self._job_created_at or utc_now()
         await still_there(pool_id=pool.pool_id, batch=self._account.batch)
         if self._staging is not None and pool.application_by is ApplicationBy.PREPARATION_TASK:
             await self._staging.bring_application()  # as above: only now the job names its container
+        if self._access is not None:
+            await self._access.open()  # also of an application's container that was created anew
+            await self._access.wait_until_open()
 
     def last_change(self) -> dict[str, Any]:
         """The change of the job that is due once its last task was added.
 
         It may end by itself from now on; set earlier, a job whose first tasks end quickly would end before
         the others are added. And the time that staging was given is taken back, so that the job's limit
-        counts from now. The service replaces `constraints` whole, so all of it is given.
+        counts from now. The service replaces `constraints` whole, so all of it is given. With `retries` the
+        job must not end by itself: tasks of an ended job can't be reactivated.
         """
-        change: dict[str, Any] = {"onAllTasksComplete": "terminatejob"}
+        retries = any(self._plan.spec.retries.allowed().values())
+        change: dict[str, Any] = {} if retries else {"onAllTasksComplete": "terminatejob"}
         if "constraints" not in self._plan.spec.rest:
-            staged_for = anyio.current_time() - self._job_created
+            staged_for = max((utc_now() - (self._job_created_at or utc_now())).total_seconds(), 0)
             change["constraints"] = {
                 "maxWallClockTime": Duration.of(round(staged_for + self._wall_clock.seconds)).iso,
                 "maxTaskRetryCount": self._plan.spec.max_task_retry_count,
             }
         return change
+
+    def _pool_stage(self) -> PoolStage:
+        places = self._places
+        application = places.application if places is not None else None
+        return PoolStage(
+            plan=self._plan,
+            batch=self._account.batch,
+            storage=self._account.storage,
+            ledger=self._ledger,
+            publish=self._publish,
+            limits=self._limits,
+            start_command=self._start_command() if places is not None else None,
+            start_environment=self._start_environment() if places is not None else {},
+            application=application.container if application else None,
+            start_files=self._start_files,
+            job_lifetime=self._longest.seconds,
+            told=self._past.pool_told,
+        )
 
     def task_bodies(self) -> AsyncIterator[TaskBody | None]:
         """The tasks, ready to be sent; None before one that has to be waited for."""
@@ -190,6 +249,7 @@ class RunPreparation:
             storage=self._account.storage,
             resolve=self._resolve,
             until=self._horizon(),
+            without=settled_tasks(self._past),
         )
         return aiter(bodies)
 
@@ -215,7 +275,25 @@ class RunPreparation:
 
     def _horizon(self) -> datetime:
         """When addresses may stop working: the job can't outlive its wall clock; then clean-up follows."""
-        return utc_now() + timedelta(seconds=self._longest.seconds + self._limits.sas_margin)
+        return utc_now() + timedelta(seconds=address_lifetime(self._plan.spec, self._limits))
+
+    def _renewal(self, places: StagingPlaces) -> AccessRenewal:
+        lifetime = min(address_lifetime(self._plan.spec, self._limits), self._limits.access_lifetime)
+        containers = {
+            places.input_container: Opened(access=Access.READ, lifetime=lifetime),
+            places.output_container: Opened(access=Access.WRITE, lifetime=lifetime),
+        }
+        if places.application is not None:
+            # Its start task needs it for as long as there may be a pool, whatever becomes of the run.
+            kept = max(lifetime, self._limits.pool_sas_lifetime)
+            containers[places.application.container] = Opened(access=Access.READ, lifetime=kept)
+        return AccessRenewal(
+            run_id=self._plan.run_id,
+            storage=self._account.storage,
+            publish=self._publish,
+            limits=self._limits,
+            containers=containers,
+        )
 
     async def _application_files(self, until: datetime, *, for_start_task: bool) -> list[dict[str, Any]]:
         application = self._known.application
@@ -251,7 +329,13 @@ class RunPreparation:
 
     async def _job_body(self, pool: ReadyPool) -> dict[str, Any]:
         spec = self._plan.spec
-        marks = {RUN_KEY: self._plan.run_id}
+        lifetime = self._limits.ownership_lifetime
+        marks = ownership_marks(
+            run_id=self._plan.run_id,
+            job_id=self._plan.job_id,
+            owner=await self._ledger.owner(),
+            until=expiry(spec.cleanup.job, now=utc_now(), lifetime=lifetime),
+        )
         if self._known.application is not None:
             marks[APPLICATION_KEY] = self._known.application.container
         return job_body(

@@ -11,30 +11,38 @@ import structlog
 
 from orchestrator.accounts.account import Account
 from orchestrator.bus import EventBus, Policy, Subscription
-from orchestrator.errors import OrchestratorError, RunCancelledError, TimeLimitError, error_text
+from orchestrator.errors import (
+    OrchestratorError,
+    RunCancelledError,
+    TimeLimitError,
+    TooManyFailedError,
+    error_text,
+)
 from orchestrator.events import (
     CleanupCompleted,
     Event,
     JobSettled,
     RunFinished,
     RunInterrupted,
-    RunStarted,
+    RunResumed,
     RunStateChanged,
-    SubmissionCompleted,
-    TaskAbandoned,
     utc_now,
 )
 from orchestrator.handlers.progress import Progress
-from orchestrator.journal import Journal
+from orchestrator.journal import Journal, RunEvents, RunHold
 from orchestrator.limits import Limits
 from orchestrator.results import JobResult
 from orchestrator.runtime.assembly import RunHandlers, assemble
+from orchestrator.runtime.beginning import run_started, write_down
+from orchestrator.runtime.giving_up import abandon
+from orchestrator.runtime.history import RunHistory
 from orchestrator.runtime.job_result import job_result
 from orchestrator.runtime.result_stream import ResultStream
+from orchestrator.runtime.retaken import Retaken, events_of, interruption_error
 from orchestrator.runtime.run_ledger import RunLedger
 from orchestrator.runtime.work import RunWork
 from orchestrator.spec.plan import RunPlan
-from orchestrator.states import RunOutcome, RunState, TaskKey
+from orchestrator.states import RunOutcome, RunState
 
 log = structlog.get_logger()
 
@@ -54,6 +62,8 @@ class Run:
         ask: answers the policy `ask`, None where nobody can be asked.
         environ: where `env:NAME` references are looked up.
         listeners: the caller's handlers.
+        hold: the right to drive this run, released at its end.
+        retaken: how far the run had come when its program died; None for a new one.
     """
 
     def __init__(
@@ -67,18 +77,31 @@ class Run:
         ask: Ask | None,
         environ: Mapping[str, str],
         listeners: tuple[Listener, ...],
+        hold: RunHold,
+        retaken: Retaken | None = None,
     ) -> None:
         self.plan = plan
-        self.results = ResultStream()
+        self.results = ResultStream(journal, plan.run_id, bound=limits.subscription_queue)
         self.error: Exception | None = None
         self._account = account
         self._journal = journal
         self._limits = limits
         self._start = start
-        self._started_at = utc_now()
-        self._state: RunState | None = None
+        self._hold = hold
+        self._retaken = retaken
+        self._past = past = retaken.history if retaken is not None else RunHistory()
+        self._started_at = past.started_at or utc_now()
+        self._state: RunState | None = past.state
         self._ledger = RunLedger(journal, plan.run_id)
-        self._bus = EventBus(plan.run_id, limits=limits, start=start)
+        told = RunEvents(journal, plan.run_id)
+        self._bus = EventBus(
+            plan.run_id,
+            limits=limits,
+            start=start,
+            record=told.record,
+            reader=told,
+            first_sequence=past.last_sequence + 1,
+        )
         self._work = RunWork(
             plan=plan,
             account=account,
@@ -87,6 +110,8 @@ class Run:
             enter=self._enter,
             limits=limits,
             environ=environ,
+            past=past if retaken is not None else None,
+            doubtful=retaken.doubtful if retaken is not None else (),
         )
         self._scope = anyio.CancelScope()
         self._settling = anyio.CancelScope()
@@ -111,12 +136,19 @@ class Run:
         )
         self._bus.subscribe(self._note, (JobSettled, CleanupCompleted), policy=Policy.WAIT, name="run")
         for types, callback, name in listeners:
-            self.subscribe(types, callback, name)
+            # One that has not seen all of a run's past gets the rest of it first.
+            after = None if retaken is None else retaken.cursors
+            self._bus.subscribe(callback, types, policy=Policy.SPILL, name=name, after=after)
 
     @property
     def progress(self) -> Progress:
         """Where the run is now."""
         return self._handlers.progress.snapshot
+
+    @property
+    def resumed(self) -> bool:
+        """Whether this program took it up from another."""
+        return self._retaken is not None
 
     @property
     def finished(self) -> bool:
@@ -163,7 +195,7 @@ class Run:
     async def drive(self) -> None:
         """Do everything; never raises for what the run does."""
         try:
-            if await self._try("begin", self._begin()):
+            if await self._try("begin", self._begin()) and self._past.finish is None:
                 # Each step whatever became of the one before: clean-up must not depend on it.
                 await self._try("work", self._work_until_stopped())
                 if not await self._try("settle", self._settle()):
@@ -174,13 +206,36 @@ class Run:
                 await self._finish()
 
     async def _begin(self) -> None:
-        await self._journal.begin_run(
-            self.plan.run_id,
-            job_id=self.plan.job_id,
-            pool_id=self.plan.pool_id,
-            account=self._account.name,
+        if self._retaken is not None:
+            await self._go_on(self._retaken)
+            return
+        await write_down(self.plan, self._account, self._journal)
+        await self._publish(run_started(self.plan, self._account))
+
+    async def _go_on(self, retaken: Retaken) -> None:
+        """Bring everybody to where they were when the program died."""
+        past, run_id = self._past, self.plan.run_id
+        self._settlement, self._cleanup = past.settlement, past.cleanup
+        if past.settlement is not None:
+            self._settled.set()
+        if past.interruption is not None:
+            self.error = interruption_error(past.interruption)
+        if past.finish is not None:
+            return
+        await self._handlers.replay(events_of(self._journal, run_id), retaken)
+        if past.started_at is None:
+            await self._publish(run_started(self.plan, self._account))
+        await self._publish(
+            RunResumed(
+                run_id=run_id,
+                job_id=self.plan.job_id,
+                run_state=past.state,
+                unfinished=len(past.unfinished),
+            )
         )
-        await self._publish(self._run_started())
+        if past.settlement is None:
+            self._start(lambda: self._handlers.bring_again(past), f"outputs of run {run_id}")
+            await self._handlers.collect.resume(run_id)
 
     async def _try(self, what: str, work: Awaitable[None]) -> bool:
         """Carry out a step of the run; whatever it raises becomes the run's error, and False is returned."""
@@ -197,12 +252,19 @@ class Run:
 
     async def _work_until_stopped(self) -> None:
         """Work to the last task's end; whatever stops it earlier becomes `self.error`."""
+        if self._settled.is_set():
+            return
+        if self._past.interruption is not None:
+            await self._abandon(self._past.interruption.reason)
+            return
         outcome = RunOutcome.ERROR
         try:
             with self._scope:
                 await self._work.run()
         except TimeLimitError as error:
             self.error, outcome = error, RunOutcome.TIMED_OUT
+        except TooManyFailedError as error:
+            self.error, outcome = error, RunOutcome.TOO_MANY_FAILED
         except Exception as error:
             if not isinstance(error, OrchestratorError):
                 log.exception("run.defect", run=self.plan.run_id)
@@ -215,19 +277,17 @@ class Run:
     # --- the end ------------------------------------------------------------------------------------------
 
     async def _give_up(self, outcome: RunOutcome, reason: str) -> None:
-        run_id, job_id = self.plan.run_id, self.plan.job_id
-        await self._publish(RunInterrupted(run_id=run_id, outcome=outcome, reason=reason))
-        for task_id in self._work.unfinished:
-            await self._publish(TaskAbandoned(run_id=run_id, key=TaskKey(job_id, task_id), reason=reason))
-        if not self._work.all_submitted:
-            await self._publish(
-                SubmissionCompleted(
-                    run_id=run_id, job_id=job_id, accepted=self._work.accepted, rejected=self._work.rejected
-                )
-            )
+        await self._publish(RunInterrupted(run_id=self.plan.run_id, outcome=outcome, reason=reason))
+        await self._abandon(reason)
+
+    async def _abandon(self, reason: str) -> None:
+        await abandon(self.plan, self._work, self._handlers.download, self._publish, reason=reason)
 
     async def _settle(self) -> None:
         """Wait for the last output, within limits; clean-up follows whatever comes of it."""
+        if self._settled.is_set() and self._past.settlement is not None:
+            self.results.end(self.error)
+            return
         await self._enter(RunState.SETTLING)
         # Who gave up the work waits no longer than it takes to bring what had ended before.
         limit = self._limits.close_grace if self._cancelled else self._limits.settle_timeout
@@ -235,6 +295,8 @@ class Run:
             await self._settled.wait()
         if not self._settled.is_set():
             await self._stop_waiting_for_outputs()
+        elif self._work.all_submitted and not self.plan.is_part:
+            await self._try("stale results", self._handlers.download.sweep(self._work.planned))
         self.results.end(self.error)
 
     async def _stop_waiting_for_outputs(self) -> None:
@@ -251,7 +313,13 @@ class Run:
             await self._handlers.collect.settle_now(self.plan.run_id, self.plan.job_id)
 
     async def _clean_up(self) -> None:
+        if self._cleanup is not None:
+            return
         await self._enter(RunState.CLEANING)
+        if self._past.settlement is not None:
+            # Told before the program died; its bus does not bring it again.
+            settlement, handle = self._past.settlement, self._handlers.cleanup.handle
+            self._start(lambda: handle(settlement), f"clean-up of run {self.plan.run_id}")
         # Clean-up has its own limit; this one is for a clean-up handler that broke.
         with anyio.fail_after(self._limits.cleanup_timeout + self._limits.close_grace):
             await self._cleaned.wait()
@@ -263,17 +331,28 @@ class Run:
         self.results.end(self.error)
         grace = self._limits.stop_grace if self._stopped else self._limits.close_grace
         try:
-            self._result = self._make_result(await self._owed())
-            await self._try("journal", self._journal_end(self._result))
-            with anyio.move_on_after(grace):
-                await self._bus.drain()
-            with anyio.move_on_after(grace):
-                await self._enter(RunState.FINISHED)
-                await self._publish(RunFinished(run_id=self.plan.run_id, result=self._result))
+            self._result = result = await self._told_result()
+            await self._try("bus", self._tell_end(result, grace))
             await self._try("bus", self._bus.close(grace))
             await self._try("downloads", self._handlers.download.aclose())
+            # Last, so that a run which has not told its end is taken up again.
+            await self._try("journal", self._journal.finish_run(self.plan.run_id, outcome=result.outcome))
         finally:
+            self._hold.release()
             self._finished.set()
+
+    async def _told_result(self) -> JobResult:
+        if self._past.finish is not None:
+            return self._past.finish.result
+        return self._make_result(await self._owed())
+
+    async def _tell_end(self, result: JobResult, grace: float) -> None:
+        with anyio.move_on_after(grace):
+            await self._bus.drain()
+        if self._past.finish is None:
+            with anyio.move_on_after(grace):
+                await self._enter(RunState.FINISHED)
+                await self._publish(RunFinished(run_id=self.plan.run_id, result=result))
 
     async def _owed(self) -> tuple[str, ...]:
         try:
@@ -281,9 +360,6 @@ class Run:
         except OrchestratorError as error:
             self.error = self.error or error
             return self._ledger.remembered()
-
-    async def _journal_end(self, result: JobResult) -> None:
-        await self._journal.finish_run(self.plan.run_id, outcome=result.outcome.value)
 
     def _make_result(self, owed: tuple[str, ...]) -> JobResult:
         return job_result(
@@ -299,11 +375,12 @@ class Run:
 
     # --- telling ------------------------------------------------------------------------------------------
 
-    async def _publish(self, event: Event) -> None:
+    async def _publish(self, *events: Event) -> None:
         """Note what the run itself must know, then put it on the bus, whole: a cancellation waits for it."""
-        self._work.note(event)
+        for event in events:
+            self._work.note(event)
         with anyio.CancelScope(shield=True):
-            await self._bus.publish(event)
+            await self._bus.publish(*events)
 
     async def _note(self, event: Event) -> None:
         match event:
@@ -315,16 +392,7 @@ class Run:
                 self._cleaned.set()
 
     async def _enter(self, state: RunState) -> None:
+        if state is self._state:
+            return  # its program died in this very state
         previous, self._state = self._state, state
         await self._publish(RunStateChanged(run_id=self.plan.run_id, previous=previous, state=state))
-
-    def _run_started(self) -> RunStarted:
-        return RunStarted(
-            run_id=self.plan.run_id,
-            job_id=self.plan.job_id,
-            pool_id=self.plan.pool_id,
-            inputs=len(self.plan.inputs),
-            tasks=len(self.plan.tasks),
-            account=self._account.name,
-            download_dir=self.plan.download_dir,
-        )

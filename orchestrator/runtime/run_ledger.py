@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import anyio.to_thread
+
 from orchestrator.journal import Journal
+from orchestrator.journal.owner import owner_of
 
 
 class RunLedger:
@@ -22,6 +25,14 @@ class RunLedger:
         """Write down that the thing may exist from now on."""
         self._here[kind, resource_id] = None
         await self._journal.owe(self._run_id, kind, resource_id)
+
+    async def intend(self, task_ids: tuple[str, ...]) -> None:
+        """Write down that these tasks may have been added from now on."""
+        await self._journal.intend(self._run_id, task_ids)
+
+    async def owner(self) -> str:
+        """Whose it all is: of the journal's folder, whichever of its runs this is."""
+        return await anyio.to_thread.run_sync(owner_of, self._journal.path.parent)
 
     async def settle(self, kind: str, resource_id: str) -> None:
         """Strike it out."""

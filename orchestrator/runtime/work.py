@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import anyio
 import anyio.abc
@@ -19,12 +19,18 @@ from orchestrator.events import (
     TaskCompleted,
     TasksRejected,
     TasksSubmitted,
+    utc_now,
 )
 from orchestrator.limits import Limits
+from orchestrator.runtime.care import RunCare
+from orchestrator.runtime.history import RunHistory
+from orchestrator.runtime.horizon import longest
 from orchestrator.runtime.preparation import RunPreparation
+from orchestrator.runtime.run_ledger import RunLedger
 from orchestrator.runtime.time_limit import time_limit_error
 from orchestrator.spec.plan import RunPlan
-from orchestrator.stages.ledger import Ledger
+from orchestrator.stages.ownership import Ownership
+from orchestrator.stages.reactivate import end_job
 from orchestrator.stages.submit import TaskSubmission
 from orchestrator.stages.watch import TaskWatch, say_all_added
 from orchestrator.stages.watch_pool import watch_pool
@@ -43,6 +49,8 @@ class RunWork:
         enter: tells the run's next state.
         limits: the numbers.
         environ: where `env:NAME` references are looked up.
+        past: what the run had done before its program died; None for a run that begins.
+        doubtful: the tasks that it may have added without having heard of it.
 
     Attributes:
         accepted: how many tasks the service took so far.
@@ -55,11 +63,13 @@ class RunWork:
         *,
         plan: RunPlan,
         account: Account,
-        ledger: Ledger,
+        ledger: RunLedger,
         publish: Publish,
         enter: Callable[[RunState], Awaitable[None]],
         limits: Limits,
         environ: Mapping[str, str],
+        past: RunHistory | None = None,
+        doubtful: Collection[str] = (),
     ) -> None:
         self._plan = plan
         self._account = account
@@ -71,18 +81,43 @@ class RunWork:
         self._tasks = TaskTracker(plan.run_id, plan.job_id)
         self._pool = PoolTracker(plan.run_id, plan.pool_id)
         self._planned = frozenset(task.id for task in plan.tasks)
-        self._unfinished: set[str] = set()
-        self.accepted = 0
-        self.rejected = 0
-        self.all_submitted = False
+        self._resumed = past
+        self._past = past = past or RunHistory()
+        self._doubtful = doubtful
+        self._tasks.resume(past.completed, ((task_id, *look) for task_id, look in past.looks.items()))
+        self._unfinished: set[str] = set(past.unfinished)
+        self.accepted = len(past.accepted)
+        self.rejected = len(past.rejected)
+        self.all_submitted = past.submission is not None
+        self._care = RunCare(
+            plan=plan,
+            account=account,
+            tasks=self._tasks,
+            pool=self._pool,
+            unfinished=lambda: len(self._unfinished),
+            publish=publish,
+            limits=limits,
+            past=past,
+        )
 
     @property
     def unfinished(self) -> list[str]:
         """The accepted tasks that have neither ended nor been given up, by id."""
         return sorted(self._unfinished)
 
+    @property
+    def running(self) -> list[str]:
+        """Those of them that were running when they were last seen."""
+        return self._tasks.running(self.unfinished)
+
+    @property
+    def planned(self) -> Collection[str]:
+        """The ids of all tasks of the run."""
+        return self._planned
+
     def note(self, event: Event) -> None:
         """Keep what an event says of the tasks; called in one step with its publication."""
+        self._care.note(event)
         match event:
             case TasksSubmitted():
                 # A look at the tasks may have seen one end before its request was answered.
@@ -102,6 +137,8 @@ class RunWork:
             TimeLimitError: the job's `timeout` passed.
             OrchestratorError: what kept the work from its end.
         """
+        if self.all_submitted and not self._unfinished:
+            return  # its program died after the last task's end
         preparation = RunPreparation(
             plan=self._plan,
             account=self._account,
@@ -109,10 +146,14 @@ class RunWork:
             publish=self._publish,
             limits=self._limits,
             environ=self._environ,
+            past=self._resumed,
         )
         with contextlib.closing(preparation):
-            await self._enter(RunState.STAGING)
-            await preparation.stage()
+            if self.all_submitted:
+                await preparation.rejoin()
+            else:
+                await self._enter(RunState.STAGING)
+                await preparation.stage()
             await self._submit_while_staging(preparation)
 
     async def _submit_while_staging(self, preparation: RunPreparation) -> None:
@@ -129,20 +170,59 @@ class RunWork:
                     group.cancel_scope.cancel()
 
             async def submit_and_watch() -> None:
-                await self._enter(RunState.PROVISIONING)
-                await preparation.provision()
-                await self._enter(RunState.SUBMITTING)
+                if not self.all_submitted:
+                    await self._enter(RunState.PROVISIONING)
+                    await preparation.provision()
+                    await self._enter(RunState.SUBMITTING)
                 group.start_soon(beside, self._watch_pool)
+                group.start_soon(beside, self._care.stall.run)
+                group.start_soon(beside, self._care.end_after_too_many_failures)
                 await self._submit_and_watch(preparation, group)
                 group.cancel_scope.cancel()
 
-            group.start_soon(beside, preparation.stage_inputs)
+            group.start_soon(self._stand_for_it)
+            group.start_soon(beside, preparation.keep_access)
+            if not self.all_submitted:
+                group.start_soon(beside, preparation.stage_inputs)
             group.start_soon(beside, submit_and_watch)
         if failures:
             raise failures[0]
 
+    async def _submit(self, preparation: RunPreparation) -> None:
+        await TaskSubmission(
+            run_id=self._plan.run_id,
+            job_id=self._plan.job_id,
+            tasks=preparation.task_bodies(),
+            batch=self._account.batch,
+            publish=self._publish,
+            limits=self._limits,
+            intend=self._ledger.intend,
+            doubtful=self._doubtful,
+            accepted=self.accepted,
+            rejected=self.rejected,
+        ).run()
+
+    def _time_left(self) -> float:
+        """Seconds until the job's `timeout`, which goes on while no program is there; then a grace."""
+        timeout = float(self._plan.spec.timeout.seconds)
+        if self._resumed is None:
+            return timeout
+        since = self._past.running_since
+        passed = (utc_now() - since).total_seconds() if since is not None else 0.0
+        return max(timeout - max(passed, 0.0), self._limits.resume_grace)
+
+    async def _stand_for_it(self) -> None:
+        await Ownership(
+            plan=self._plan,
+            batch=self._account.batch,
+            storage=self._account.storage,
+            limits=self._limits,
+            job_lifetime=longest(self._plan.spec, self._limits).seconds,
+        ).keep()
+
     async def _watch_pool(self) -> None:
         await watch_pool(
+            run_id=self._plan.run_id,
             pool_id=self._plan.pool_id,
             batch=self._account.batch,
             tracker=self._pool,
@@ -154,36 +234,39 @@ class RunWork:
         ended = asyncio.Event()
         verdict: list[str | OrchestratorError | None] = []
 
+        looker = TaskWatch(
+            job_id=self._plan.job_id,
+            batch=self._account.batch,
+            tracker=self._tasks,
+            publish=self._publish,
+            limits=self._limits,
+            ours=self._planned.__contains__,
+            all_ended=lambda: self.all_submitted and not self._unfinished,
+            reactivation=self._care.reactivation,
+        )
+        self._care.ask_for_outages(lambda: looker.outage)
+
         async def watch() -> None:
-            looker = TaskWatch(
-                job_id=self._plan.job_id,
-                batch=self._account.batch,
-                tracker=self._tasks,
-                publish=self._publish,
-                limits=self._limits,
-                ours=self._planned.__contains__,
-                all_ended=lambda: self.all_submitted and not self._unfinished,
-            )
             try:
                 verdict.append(await looker.run())
             except OrchestratorError as error:
                 verdict.append(error)
             ended.set()
+            looker.looked.set()
 
         group.start_soon(watch)
-        await TaskSubmission(
-            run_id=self._plan.run_id,
-            job_id=self._plan.job_id,
-            tasks=preparation.task_bodies(),
-            batch=self._account.batch,
-            publish=self._publish,
-            limits=self._limits,
-        ).run()
-        await say_all_added(
-            job_id=self._plan.job_id, change=preparation.last_change(), batch=self._account.batch
-        )
+        if not self.all_submitted:
+            await self._submit(preparation)
+        if self._past.running_since is None:
+            await say_all_added(
+                job_id=self._plan.job_id, change=preparation.last_change(), batch=self._account.batch
+            )
+        else:
+            # What ended while no program was there counts, however late it is by now.
+            with anyio.move_on_after(self._limits.operation_timeout):
+                await looker.looked.wait()
         await self._enter(RunState.RUNNING)
-        with anyio.move_on_after(self._plan.spec.timeout.seconds) as limit:
+        with anyio.move_on_after(self._time_left()) as limit:
             await ended.wait()
         if limit.cancelled_caught:
             unfinished = self.unfinished
@@ -191,9 +274,11 @@ class RunWork:
                 self._plan.spec.timeout,
                 accepted=self.accepted,
                 unfinished=unfinished,
-                reasons=(*self._pool.reasons(), *self._tasks.reasons(unfinished)),
+                reasons=(*self._care.reasons(), *preparation.reasons(), *self._tasks.reasons(unfinished)),
             )
         if isinstance(verdict[0], OrchestratorError):
             raise verdict[0]
         if verdict[0] is not None:
             raise OrchestratorError(verdict[0])
+        if self._care.ends_job:
+            await end_job(job_id=self._plan.job_id, batch=self._account.batch)

@@ -18,7 +18,14 @@ from orchestrator.spec.ids import (
     new_run_id,
     output_container,
 )
-from orchestrator.spec.job import ApplicationSpec, CleanupSpec, CleanupWhen, JobHookSpec, JobSpec
+from orchestrator.spec.job import (
+    ApplicationSpec,
+    CleanupSpec,
+    CleanupWhen,
+    JobHookSpec,
+    JobSpec,
+    RetriesSpec,
+)
 from orchestrator.spec.load import load_job, parse_job
 from orchestrator.spec.plan import plan_run
 from orchestrator.spec.planned import InputFile, PlannedTask, RunPlan, TaskInput
@@ -43,6 +50,7 @@ __all__ = [
     "PlannedTask",
     "PoolSpec",
     "ResourceFile",
+    "RetriesSpec",
     "RunPlan",
     "SecretReference",
     "SecretText",

@@ -53,6 +53,11 @@ def job_faults(job: JobSpec) -> Iterator[Fault]:
         yield Fault("priority", f"{job.priority} is not between -1000 and 1000")
     if job.max_task_retry_count < -1:
         yield Fault("max_task_retry_count", "must be -1 (without limit), 0 or more")
+    for name, times in job.retries.allowed().items():
+        if times < 0:
+            yield Fault(f"retries.{name}", "must be 0 or more")
+    if job.max_failed_tasks < 0:
+        yield Fault("max_failed_tasks", "must be 0 (never) or more")
     if "id" in job.rest:
         yield Fault("rest.id", "give it as id")
     yield from environment_faults(job.environment, "environment")

@@ -49,7 +49,15 @@ class FileList:
         self._check_regular(status, absolute, path, place)
         index = len(self._files)
         file = Path(absolute)
-        self._files.append(InputFile(index=index, path=file, name=file.name, size=status.st_size))
+        self._files.append(
+            InputFile(
+                index=index,
+                path=file,
+                name=file.name,
+                size=status.st_size,
+                modified_ns=status.st_mtime_ns,
+            )
+        )
         self._indexes[absolute] = index
         return index
 

@@ -78,6 +78,28 @@ class JobHookSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         freeze_fields(self)
 
 
+class RetriesSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a task that failed is run again, by whose doing the failure was.
+
+    What the command itself fails at is not here: that is `max_task_retry_count`, which the service does.
+
+    Args:
+        infrastructure: the node's disk, agent or preparation.
+        storage: a file could not be brought to the node, or an output not away from it.
+        service: the service took the blame.
+        unknown: a reason that this version does not know, or none.
+    """
+
+    infrastructure: int = 0
+    storage: int = 0
+    service: int = 0
+    unknown: int = 0
+
+    def allowed(self) -> dict[str, int]:
+        """The same by the name of the class (`states.FailureClass`)."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job file: everything one run needs to know.
 
@@ -92,6 +114,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         max_wall_clock_time: of the job on the service; `timeout` + 1 h by default.
         priority: -1000 to 1000, among the jobs of a pool.
         max_task_retry_count: for tasks that give none.
+        retries: how often a task that failed for another reason than its command is run again.
+        max_failed_tasks: the run ends early once so many tasks have failed; 0 for never.
         environment: for every task.
         preparation: on each node before the job's first task there.
         release: on each node after the job's last task.
@@ -111,6 +135,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_wall_clock_time: Duration | None = None
     priority: int = 0
     max_task_retry_count: int = 0
+    retries: RetriesSpec = RetriesSpec()
+    max_failed_tasks: int = 0
     environment: Environment = msgspec.field(default_factory=FrozenMapping)
     preparation: JobHookSpec | None = None
     release: JobHookSpec | None = None

@@ -19,12 +19,14 @@ from orchestrator.spec.translate import SET_BY_LOADING, translate, unknown_key
 
 JOB_TABLE = (
     "environment",
+    "max_failed_tasks",
     "max_task_retry_count",
     "max_wall_clock_time",
     "preparation",
     "priority",
     "release",
     "rest",
+    "retries",
 )
 """Keys of a job that may stand in a table `[job]` as well as at the top of the file."""
 

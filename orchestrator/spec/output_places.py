@@ -26,6 +26,12 @@ def expected_results(output: OutputFile) -> str:
     return "/".join(part for part in (destination(output), *moving) if part)
 
 
+def literal_result(output: OutputFile) -> str | None:
+    """The one path, below the task's folder of results, that an output can have; None for a wildcard's."""
+    _, moving = _split(output.pattern)
+    return None if moving else destination(output) or None
+
+
 def _split(pattern: str) -> tuple[list[str], list[str]]:
     """The fixed folders (or the whole of a literal pattern), and the rest from the first wildcard on."""
     parts = [part for part in pattern.split("/") if part not in ("", ".", "..") and part[0] not in "$%"]

@@ -23,12 +23,14 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         path: absolute.
         name: the last part of the path.
         size: in bytes, when the plan was made.
+        modified_ns: when it was last changed, in nanoseconds since the epoch; 0 where nobody looked.
     """
 
     index: int
     path: Path
     name: str
     size: int
+    modified_ns: int = 0
 
 
 class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -64,6 +66,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         start_task_inputs: which staged files the start task gets; nodes need them as long as the pool lives.
         preparation_inputs: which staged files the job preparation task gets.
         release_inputs: which staged files the job release task gets.
+        is_part: whether it has only some of the job's tasks, so that results of others are not stale.
     """
 
     run_id: str
@@ -77,3 +80,4 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     start_task_inputs: tuple[TaskInput, ...] = ()
     preparation_inputs: tuple[TaskInput, ...] = ()
     release_inputs: tuple[TaskInput, ...] = ()
+    is_part: bool = False

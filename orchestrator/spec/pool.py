@@ -59,6 +59,8 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         task_slots_per_node: tasks that a node runs at once.
         resize_timeout: how long the service tries to get the nodes.
         start_task: what each node does when it joins.
+        last_net: whether a pool that the run creates, and that is not to stay, shrinks to nothing by itself
+            when no program stands for it any more.
         rest: merged as it stands into the pool's body.
     """
 
@@ -70,6 +72,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     task_slots_per_node: int = 1
     resize_timeout: Duration | None = None
     start_task: StartTaskSpec | None = None
+    last_net: bool = True
     rest: Rest = msgspec.field(default_factory=FrozenMapping)
 
     def __post_init__(self) -> None:

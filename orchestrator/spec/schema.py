@@ -11,7 +11,14 @@ import msgspec
 from orchestrator.spec.duration import Duration
 from orchestrator.spec.files import OutputFile, ResourceFile
 from orchestrator.spec.frozen import FrozenMapping
-from orchestrator.spec.job import DEFAULT_TIMEOUT, ApplicationSpec, CleanupSpec, JobHookSpec, JobSpec
+from orchestrator.spec.job import (
+    DEFAULT_TIMEOUT,
+    ApplicationSpec,
+    CleanupSpec,
+    JobHookSpec,
+    JobSpec,
+    RetriesSpec,
+)
 from orchestrator.spec.load import JOB_TABLE
 from orchestrator.spec.pool import ImageSpec, PoolSpec, StartTaskSpec
 from orchestrator.spec.secret import SecretReference
@@ -21,6 +28,7 @@ from orchestrator.spec.translate import SET_BY_LOADING
 TABLES: tuple[type[msgspec.Struct], ...] = (
     ApplicationSpec,
     CleanupSpec,
+    RetriesSpec,
     ImageSpec,
     JobHookSpec,
     JobSpec,

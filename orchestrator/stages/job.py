@@ -12,16 +12,27 @@ from orchestrator.events import JobCreated, Publish
 from orchestrator.limits import Limits
 from orchestrator.spec.marks import RUN_KEY
 from orchestrator.stages.ledger import Ledger, ResourceKind
-from orchestrator.states import JobState
+from orchestrator.states import JobSnapshot, JobState
 
 
-async def refuse_existing_job(*, job_id: str, batch: BatchAccount, limits: Limits) -> None:
-    """Make sure that no job of that id stands in the way, before anything is staged or billed.
+async def find_own_job(
+    *, job_id: str, run_id: str, batch: BatchAccount, limits: Limits
+) -> JobSnapshot | None:
+    """Make sure that nobody else's job of that id stands in the way, before anything is staged or billed.
 
     A job that is being deleted is waited for.
 
+    Args:
+        job_id: of the job.
+        run_id: of the run; its own job, which names it, is of its making before its program died.
+        batch: where.
+        limits: for `deletion_timeout`.
+
+    Returns:
+        The run's own job; None if there is none.
+
     Raises:
-        ConflictError: there is one, or it was being deleted and did not go away in
+        ConflictError: there is somebody else's, or it was being deleted and did not go away in
             `limits.deletion_timeout`.
     """
     with anyio.move_on_after(limits.deletion_timeout):
@@ -29,7 +40,9 @@ async def refuse_existing_job(*, job_id: str, batch: BatchAccount, limits: Limit
             try:
                 found = await batch.get_job(job_id)
             except NotFoundError:
-                return
+                return None
+            if dict(found.metadata).get(RUN_KEY) == run_id and found.state is not JobState.DELETING:
+                return found
             if found.state is not JobState.DELETING:
                 raise _existing_job(job_id, found.state)
             await anyio.sleep(limits.deletion_poll_interval)
@@ -79,13 +92,16 @@ async def create_job(
         # must be known before the cancellation goes on. `Limits.operation_timeout` bounds it.
         with anyio.CancelScope(shield=True):
             creation = await batch.create_job(body)
-    except ConflictError:
-        # It is not of our making: clean-up must not touch it.
-        await ledger.settle(ResourceKind.JOB, job_id)
-        raise
+    except ConflictError as error:
+        if error.code != "JobExists":
+            await ledger.settle(ResourceKind.JOB, job_id)
+            raise
+        # A request of this run's, whose program died before the answer, may have been carried out late.
+        creation = Creation.PERHAPS_OURS
     if creation is Creation.PERHAPS_OURS:
         found = await batch.get_job(job_id)
         if dict(found.metadata).get(RUN_KEY) != run_id:
+            # It is not of our making: clean-up must not touch it.
             await ledger.settle(ResourceKind.JOB, job_id)
             raise _existing_job(job_id, found.state)
     await publish(JobCreated(run_id=run_id, job_id=job_id, pool_id=str(body["poolInfo"]["poolId"])))

@@ -21,5 +21,8 @@ class Ledger(Protocol):
     async def owe(self, kind: str, resource_id: str) -> None:
         """Write down, durably, that the thing may exist from now on: before its creation is sent."""
 
+    async def owner(self) -> str:
+        """Whose it all is: the same for every run of a state directory, and for no other; no secret."""
+
     async def settle(self, kind: str, resource_id: str) -> None:
         """Strike it out: it is gone, or it is somebody else's."""

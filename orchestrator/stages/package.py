@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import threading
 import zipfile
 from collections.abc import Iterable
@@ -21,14 +22,23 @@ runpy.run_module("{name}", run_name="__main__", alter_sys=True)
 '''
 _KEPT = 64 * 1024
 """Up to this size an input's content is kept from its hashing to its upload: reading it again costs more."""
+_LARGE = 4 * 1024 * 1024
+"""Past this size an input goes up in blocks, and its MD5 is made on the way: nothing goes up while it is read
+for its SHA-256, which says what its blob is called."""
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
-    """The size in bytes and the digests of a file's content."""
+    """The size in bytes and the digests of a file's content.
+
+    Args:
+        size: in bytes.
+        md5: None for a large file that was not uploaded yet: the sum is made on the way.
+        sha256: hexadecimal.
+    """
 
     size: int
-    md5: bytes
+    md5: bytes | None
     sha256: str
 
 
@@ -92,7 +102,7 @@ async def pack_application(
 
 
 async def digest_file(path: Path) -> tuple[FileDigest, bytes | None]:
-    """Read a file once, in a thread, for its size, MD5 and SHA-256.
+    """Read a file once, in a thread, for its size, SHA-256 and, where it is not large, MD5.
 
     Returns:
         The digest, and the content of a small file.
@@ -102,7 +112,7 @@ async def digest_file(path: Path) -> tuple[FileDigest, bytes | None]:
     """
     stop = threading.Event()
     try:
-        return await anyio.to_thread.run_sync(_digest_path, path, stop, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(_digest_path, path, stop, _LARGE, abandon_on_cancel=True)
     except BaseException:
         stop.set()  # nobody waits any more: the thread must not read on to the end of a large file
         raise
@@ -160,7 +170,9 @@ def _pack_folder(folder: Path) -> PackedFile:
     return PackedFile(name=f"{name}.pyz", digest=digest, content=content)
 
 
-def _digest_path(path: Path, stop: threading.Event | None = None) -> tuple[FileDigest, bytes | None]:
+def _digest_path(
+    path: Path, stop: threading.Event | None = None, large: float = math.inf
+) -> tuple[FileDigest, bytes | None]:
     md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
     size = 0
@@ -168,11 +180,13 @@ def _digest_path(path: Path, stop: threading.Event | None = None) -> tuple[FileD
     try:
         with path.open("rb") as file:
             while (stop is None or not stop.is_set()) and (chunk := file.read(1 << 20)):
-                md5.update(chunk)
                 sha256.update(chunk)
                 size += len(chunk)
+                if size <= large:
+                    md5.update(chunk)
                 last = chunk
     except OSError as error:
         raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
     content = last if len(last) == size <= _KEPT else None
-    return FileDigest(size=size, md5=md5.digest(), sha256=sha256.hexdigest()), content
+    whole = md5.digest() if size <= large else None
+    return FileDigest(size=size, md5=whole, sha256=sha256.hexdigest()), content

@@ -9,20 +9,26 @@ from typing import Any
 
 import anyio
 import msgspec
+import structlog
 
+from orchestrator.accounts.access import Access
 from orchestrator.accounts.batch import BatchAccount, Creation
 from orchestrator.accounts.bodies import pool_body, start_task_body
 from orchestrator.accounts.storage import StorageAccount
 from orchestrator.errors import ConflictError, NotFoundError, PoolError
 from orchestrator.events import PoolCreated, PoolReused, Publish, utc_now
 from orchestrator.limits import Limits
-from orchestrator.spec.marks import APPLICATION_KEY, JOB_KEY, RUN_KEY
+from orchestrator.spec.duration import Duration
+from orchestrator.spec.last_net import cast, wants_net
+from orchestrator.spec.marks import APPLICATION_KEY, NET_KEY, RUN_KEY, expiry, ownership_marks
 from orchestrator.spec.plan import RunPlan
 from orchestrator.spec.pool import ImageSpec, PoolSpec
 from orchestrator.spec.secret import SecretText
 from orchestrator.stages.image import choose_image, misfits
 from orchestrator.stages.ledger import Ledger, ResourceKind
 from orchestrator.states import PoolSnapshot, PoolState, SupportedImage
+
+log = structlog.get_logger()
 
 
 class ApplicationBy(enum.StrEnum):
@@ -54,6 +60,8 @@ class PoolStage:
         start_environment: the start task's settings, secrets resolved.
         application: the application's container, named by its content; None where there is none.
         start_files: makes the start task's resource files, with addresses valid until the time it is given.
+        job_lifetime: how long the job may live on the service, in seconds.
+        told: whether the pool was told already, before the program of this run died.
     """
 
     def __init__(
@@ -69,7 +77,11 @@ class PoolStage:
         start_environment: Mapping[str, SecretText],
         application: str | None,
         start_files: Callable[[datetime], Awaitable[list[dict[str, Any]]]],
+        job_lifetime: float,
+        told: bool = False,
     ) -> None:
+        self._job_lifetime = job_lifetime
+        self._told = told
         self._plan = plan
         self._spec: PoolSpec = plan.spec.pool
         self._batch = batch
@@ -94,38 +106,70 @@ class PoolStage:
             ServiceError, UnreachableError: the service refused or did not answer.
         """
         existing = await self._find()
+        if existing is not None and dict(existing.metadata).get(RUN_KEY) == self._plan.run_id:
+            return await self._again(existing)
         if existing is not None:
             return await self._reuse(existing)
-        if self._spec.must_exist:
-            raise PoolError(
-                "does not exist; create it, or give vm_size and image in [pool]", pool_id=self._plan.pool_id
-            )
-        image = choose_image(
-            await self._batch.supported_images(),
-            _wanted_image(self._spec, self._plan.pool_id),
-            pool_id=self._plan.pool_id,
-            now=utc_now(),
-        )
+        image = await self._image()
         theirs = await self._create(image)
         if theirs is not None:
             # Somebody else was faster between our look and our request: the pool is theirs.
             await self._ledger.settle(ResourceKind.POOL, self._plan.pool_id)
             return await self._reuse(theirs)
-        await self._publish(
-            PoolCreated(
-                run_id=self._plan.run_id,
-                pool_id=self._plan.pool_id,
-                vm_size=self._spec.vm_size or "",
-                image=f"{image.publisher}/{image.offer}/{image.sku}",
-                target_dedicated_nodes=self._spec.target_dedicated_nodes,
-                target_low_priority_nodes=self._spec.target_low_priority_nodes,
+        return await self._created(f"{image.publisher}/{image.offer}/{image.sku}")
+
+    async def check(self) -> None:
+        """Make sure, before anything is staged, that the pool will do: nothing is created or changed.
+
+        Raises:
+            PoolError: it does not fit, has to exist and does not, or is being deleted for too long.
+            ServiceError, UnreachableError: the service refused or did not answer.
+        """
+        existing = await self._find()
+        if existing is None:
+            self._wanted_image()
+        elif dict(existing.metadata).get(RUN_KEY) != self._plan.run_id:
+            self._refuse_unfit(existing)
+
+    def _wanted_image(self) -> ImageSpec:
+        pool_id = self._plan.pool_id
+        if self._spec.must_exist:
+            raise PoolError("does not exist; create it, or give vm_size and image in [pool]", pool_id=pool_id)
+        if self._spec.image is None:
+            raise PoolError("does not exist and no image is given to create it with", pool_id=pool_id)
+        return self._spec.image
+
+    async def _image(self) -> SupportedImage:
+        wanted = self._wanted_image()
+        images = await self._batch.supported_images()
+        return choose_image(images, wanted, pool_id=self._plan.pool_id, now=utc_now())
+
+    async def _created(self, image: str) -> ReadyPool:
+        if not self._told:
+            await self._publish(
+                PoolCreated(
+                    run_id=self._plan.run_id,
+                    pool_id=self._plan.pool_id,
+                    vm_size=self._spec.vm_size or "",
+                    image=image,
+                    target_dedicated_nodes=self._spec.target_dedicated_nodes,
+                    target_low_priority_nodes=self._spec.target_low_priority_nodes,
+                )
             )
-        )
         carries = self._application is not None
         return ReadyPool(
             pool_id=self._plan.pool_id,
             application_by=ApplicationBy.START_TASK if carries else ApplicationBy.NOBODY,
         )
+
+    async def _again(self, found: PoolSnapshot) -> ReadyPool:
+        """Take the pool that this run had created before its program died."""
+        if (carried := dict(found.metadata).get(APPLICATION_KEY)) is not None:
+            await self._renew(found, carried)
+        machine = found.body.get("virtualMachineConfiguration")
+        image = machine.get("imageReference") if isinstance(machine, dict) else None
+        told = image if isinstance(image, dict) else {}
+        return await self._created("/".join(str(told.get(key, "")) for key in ("publisher", "offer", "sku")))
 
     async def _find(self) -> PoolSnapshot | None:
         """The pool, once it is not on its way out any more."""
@@ -146,7 +190,7 @@ class PoolStage:
 
     async def _create(self, image: SupportedImage) -> PoolSnapshot | None:
         """Create the pool; returns the one that somebody else created meanwhile, None if it is ours."""
-        metadata = {RUN_KEY: self._plan.run_id, JOB_KEY: self._plan.job_id}
+        metadata = await self._marks()
         if self._application is not None:
             metadata[APPLICATION_KEY] = self._application
         body = pool_body(
@@ -156,6 +200,14 @@ class PoolStage:
             start_task=await self._start_task(),
             metadata=metadata,
         )
+        if NET_KEY in metadata:
+            now = utc_now()
+            body = cast(
+                body,
+                until=now + timedelta(seconds=self._limits.pool_net_time),
+                end=now + timedelta(seconds=self._job_lifetime),
+                interval=Duration.of(self._limits.pool_net_interval).iso,
+            )
         await self._ledger.owe(ResourceKind.POOL, self._plan.pool_id)
         try:
             # A request that is cancelled may still be carried out, after clean-up has found nothing: its
@@ -169,6 +221,16 @@ class PoolStage:
                 raise
         found = await self._batch.get_pool(self._plan.pool_id)
         return None if dict(found.metadata).get(RUN_KEY) == self._plan.run_id else found
+
+    async def _marks(self) -> dict[str, str]:
+        plan, lifetime = self._plan, self._limits.ownership_lifetime
+        marks = ownership_marks(
+            run_id=plan.run_id,
+            job_id=plan.job_id,
+            owner=await self._ledger.owner(),
+            until=expiry(plan.spec.cleanup.pool, now=utc_now(), lifetime=lifetime),
+        )
+        return {**marks, NET_KEY: "on"} if wants_net(plan.spec) else marks
 
     async def _start_task(self) -> dict[str, Any] | None:
         if self._start_command is None:
@@ -185,12 +247,7 @@ class PoolStage:
         )
 
     async def _reuse(self, found: PoolSnapshot) -> ReadyPool:
-        wrong = misfits(found.body, self._spec)
-        if wrong:
-            raise PoolError(f"exists and does not fit: {'; '.join(wrong)}", pool_id=found.id)
-        autoscaled = bool(found.body.get("enableAutoScale"))
-        if found.target_dedicated_nodes + found.target_low_priority_nodes == 0 and not autoscaled:
-            raise PoolError("exists, but has no nodes and none are on their way; resize it", pool_id=found.id)
+        self._refuse_unfit(found)
         carried = dict(found.metadata).get(APPLICATION_KEY)
         if self._application is None:
             by = ApplicationBy.NOBODY
@@ -199,32 +256,51 @@ class PoolStage:
         else:
             by = ApplicationBy.PREPARATION_TASK
         if carried is not None:
-            await self._renew(found)
-        await self._publish(
-            PoolReused(
-                run_id=self._plan.run_id,
-                pool_id=found.id,
-                application=by.value,
-                differences=_differences(found, self._spec),
+            await self._renew(found, carried)
+        if not self._told:
+            await self._publish(
+                PoolReused(
+                    run_id=self._plan.run_id,
+                    pool_id=found.id,
+                    application=by.value,
+                    differences=_differences(found, self._spec),
+                )
             )
-        )
         return ReadyPool(pool_id=found.id, application_by=by)
 
-    async def _renew(self, found: PoolSnapshot) -> None:
-        """Sign the start task's files anew, so that nodes that join or reboot later still get them."""
+    def _refuse_unfit(self, found: PoolSnapshot) -> None:
+        wrong = misfits(found.body, self._spec)
+        if wrong:
+            raise PoolError(f"exists and does not fit: {'; '.join(wrong)}", pool_id=found.id)
+        autoscaled = bool(found.body.get("enableAutoScale"))
+        if found.target_dedicated_nodes + found.target_low_priority_nodes == 0 and not autoscaled:
+            raise PoolError("exists, but has no nodes and none are on their way; resize it", pool_id=found.id)
+
+    async def _renew(self, found: PoolSnapshot, carried: str) -> None:
+        """Keep the start task's files within reach, so that nodes that join or reboot later still get them.
+
+        Where their addresses have an end of their own they are signed anew. Files from elsewhere, also in
+        this account, are the business of who named them.
+        """
         start_task = found.body.get("startTask")
         if not isinstance(start_task, dict):
             return
-        until = utc_now() + timedelta(seconds=self._limits.pool_sas_lifetime)
+        lifetime = self._limits.pool_sas_lifetime
+        try:
+            await self._storage.keep_open(carried, Access.READ, lifetime=lifetime, least=0.9 * lifetime)
+        except NotFoundError:
+            # Brought again by the run whose application it is; any other does not need it.
+            log.warning("pool.application_gone", pool=found.id, container=carried)
+        until = utc_now() + timedelta(seconds=lifetime)
         files = []
         for file in start_task.get("resourceFiles") or ():
             ours = self._storage.owns_url(str(file.get("httpUrl", "")))
-            if ours is not None:
+            if ours is not None and ours[0] == carried:
                 signed = await self._storage.read_url(*ours, until=until)
                 files.append({**file, "httpUrl": signed.reveal()})
             else:
                 files.append(file)
-        if files:
+        if files != list(start_task.get("resourceFiles") or ()):
             await self._batch.patch_pool(found.id, {"startTask": {**start_task, "resourceFiles": files}})
 
 
@@ -252,12 +328,6 @@ async def still_there(*, pool_id: str, batch: BatchAccount) -> None:
             return
         state = "is being deleted"
     raise PoolError(f"{state}: somebody deleted it while the job was created; run it again", pool_id=pool_id)
-
-
-def _wanted_image(spec: PoolSpec, pool_id: str) -> ImageSpec:
-    if spec.image is None:
-        raise PoolError("does not exist and no image is given to create it with", pool_id=pool_id)
-    return spec.image
 
 
 def _differences(found: PoolSnapshot, wanted: PoolSpec) -> tuple[str, ...]:

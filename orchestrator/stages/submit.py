@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 
 import anyio
 import msgspec
@@ -71,6 +71,10 @@ class TaskSubmission:
         batch: where.
         publish: told of each request's tasks.
         limits: sizes, and `submissions`: the most requests at once.
+        intend: writes down, durably, which tasks the next request is about to add; None keeps no record.
+        doubtful: the tasks that this run may have added before its program died: one that exists is taken.
+        accepted: how many tasks had been taken by then, for the count at the end.
+        rejected: how many had been refused.
     """
 
     def __init__(
@@ -82,6 +86,10 @@ class TaskSubmission:
         batch: BatchAccount,
         publish: Publish,
         limits: Limits,
+        intend: Callable[[tuple[str, ...]], Awaitable[None]] | None = None,
+        doubtful: Collection[str] = (),
+        accepted: int = 0,
+        rejected: int = 0,
     ) -> None:
         self._run_id = run_id
         self._job_id = job_id
@@ -90,8 +98,10 @@ class TaskSubmission:
         self._publish = publish
         self._limits = limits
         self._gate = Gate(Pace(limits.submissions))
-        self.accepted = 0
-        self.rejected = 0
+        self._intend = intend
+        self._doubtful = doubtful
+        self.accepted = accepted
+        self.rejected = rejected
 
     async def run(self) -> None:
         """Add them all; accepted and rejected tasks together are all tasks then.
@@ -144,8 +154,13 @@ class TaskSubmission:
 
     async def _submit(self, chunk: list[TaskBody]) -> None:
         limits, waiting = self._limits, chunk
+        if self._intend is not None:
+            await self._intend(tuple(task.task_id for task in chunk))
+        doubtful = frozenset(task.task_id for task in chunk if task.task_id in self._doubtful)
         for attempt in range(limits.attempts):
-            taken, refused, again = _sort(await self._request(waiting), waiting, sent_before=attempt > 0)
+            taken, refused, again = _sort(
+                await self._request(waiting), waiting, sent_before=attempt > 0, doubtful=doubtful
+            )
             if taken:
                 await self._accept(taken)
             if refused:
@@ -187,7 +202,7 @@ class TaskSubmission:
 
 
 def _sort(
-    outcomes: Iterable[AddOutcome], sent: list[TaskBody], *, sent_before: bool
+    outcomes: Iterable[AddOutcome], sent: list[TaskBody], *, sent_before: bool, doubtful: Collection[str]
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str, str], ...], list[TaskBody]]:
     """What was taken, what was refused, and what is to be sent again.
 
@@ -200,7 +215,7 @@ def _sort(
     refused: list[tuple[str, str, str]] = []
     again: list[TaskBody] = []
     for outcome in outcomes:
-        if outcome.status in ours:
+        if outcome.status in ours or (outcome.status is AddStatus.EXISTS and outcome.task_id in doubtful):
             taken.append(outcome.task_id)
         elif outcome.status is AddStatus.RETRY:
             again.append(by_id[outcome.task_id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ class TaskBodies:
         storage: signs the addresses.
         resolve: turns one value or reference of the job file into the value.
         until: when every address stops working: after the clean-up of this job.
+        without: the tasks whose fate is known already.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class TaskBodies:
         storage: StorageAccount,
         resolve: Callable[[str | SecretReference], SecretText],
         until: datetime,
+        without: Collection[str] = (),
     ) -> None:
         self._plan = plan
+        self._without = without
         self._places = places
         self._blob = blob
         self._ready = ready
@@ -57,6 +60,8 @@ class TaskBodies:
         """Every task of the plan, in its order; None before one whose files have to be waited for."""
         output_url = await self._storage.write_url(self._places.output_container, until=self._until)
         for task in self._plan.tasks:
+            if task.id in self._without:
+                continue
             if not all(self._ready(index) for index, _, _ in task.inputs):
                 yield None
             body = task_body(

@@ -17,14 +17,17 @@ from orchestrator.errors import (
     ServiceError,
     UnreachableError,
 )
-from orchestrator.events import Publish
+from orchestrator.events import Event, Publish
 from orchestrator.limits import Limits
+from orchestrator.stages.reactivate import Reactivation
 from orchestrator.states import JobState
 from orchestrator.tracker import TaskTracker
 
 log = structlog.get_logger()
 
 _SLOWER = 1.5
+# Events of one page that are told at once; delivering more would keep the loop for long.
+_TOLD_TOGETHER = 200
 _ENDED_JOBS = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
 
 
@@ -60,6 +63,10 @@ class TaskWatch:
         limits: intervals.
         ours: whether a task of that id belongs to the run; others in its job are none of its business.
         all_ended: whether every task was accepted or refused, and every accepted one has ended.
+        reactivation: keeps back the ends of tasks that may run again.
+
+    Attributes:
+        looked: set once a look at the tasks has come to its end.
     """
 
     def __init__(
@@ -72,6 +79,7 @@ class TaskWatch:
         limits: Limits,
         ours: Callable[[str], bool],
         all_ended: Callable[[], bool],
+        reactivation: Reactivation,
     ) -> None:
         self._job_id = job_id
         self._batch = batch
@@ -80,11 +88,22 @@ class TaskWatch:
         self._limits = limits
         self._ours = ours
         self._all_ended = all_ended
+        self._reactivation = reactivation
+        self._failing: tuple[float, str] | None = None
         self._newest: datetime | None = None
         self._last_full = -float("inf")
         self._interval = limits.poll_floor
         self._changes = 0
         self._pages = 0
+        self.looked = anyio.Event()
+
+    @property
+    def outage(self) -> str | None:
+        """Why looks fail, and for how long they have; None while they don't."""
+        if self._failing is None:
+            return None
+        since, error = self._failing
+        return f"the service has not answered for {anyio.current_time() - since:.0f} s: {error}"
 
     async def run(self) -> str | None:
         """Watch until every accepted task has ended, or the job was ended by somebody else.
@@ -108,15 +127,19 @@ class TaskWatch:
 
     async def _attempt(self) -> str | None:
         """One look; returns why there will be no other, None otherwise."""
+        began = anyio.current_time()
         try:
-            return await self._look()
+            ended = await self._look()
         except AuthenticationError:
             raise
         except NotFoundError:
             return "the job was deleted by somebody else"
         except (ServiceError, UnreachableError) as error:
             log.warning("watch.look_failed", job=self._job_id, error=str(error))
+            self._failing = (self._failing[0] if self._failing else began, str(error))
             return None
+        self._failing = None
+        return ended
 
     async def _look(self) -> str | None:
         self._changes = self._pages = 0
@@ -127,6 +150,7 @@ class TaskWatch:
         await self._list(None if full else self._changed_since())
         if full:
             self._last_full = anyio.current_time()
+        self.looked.set()
         return job_ended
 
     async def _job_ended(self) -> str | None:
@@ -144,16 +168,29 @@ class TaskWatch:
             # cancellation waits for the end of the page.
             self._pages += 1
             with anyio.CancelScope(shield=True):
+                told: list[Event] = []
                 for snapshot in page:
                     if self._newest is None or snapshot.state_changed > self._newest:
                         self._newest = snapshot.state_changed
-                    if not self._ours(snapshot.id):
-                        continue
-                    for event in self._tracker.observe(snapshot):
-                        self._changes += 1
-                        await self._publish(event)
+                    if self._ours(snapshot.id) and not self._reactivation.keeps(snapshot):
+                        told.extend(self._tracker.observe(snapshot))
+                    if len(told) >= _TOLD_TOGETHER:
+                        await self._tell(told)
+                await self._tell(told)
                 for surprise in self._tracker.take_surprises():
                     log.warning("watch.impossible_move", job=self._job_id, told=str(surprise))
+
+        # Not shielded: until it is told, such a task has not ended for anybody.
+        over = await self._reactivation.carry_out()
+        with anyio.CancelScope(shield=True):
+            await self._tell([event for snapshot in over for event in self._tracker.observe(snapshot)])
+
+    async def _tell(self, told: list[Event]) -> None:
+        """Tell what was seen together together: it is recorded in one go."""
+        events = tuple(told)
+        told.clear()
+        self._changes += len(events)
+        await self._publish(*events)
 
     def _changed_since(self) -> str | None:
         if self._newest is None:
@@ -170,6 +207,8 @@ async def say_all_added(*, job_id: str, change: Mapping[str, Any], batch: BatchA
         change: to be made of the job right after the last task was added.
         batch: where.
     """
+    if not change:
+        return
     try:
         await batch.patch_job(job_id, change)
     except OrchestratorError as error:

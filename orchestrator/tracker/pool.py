@@ -21,25 +21,10 @@ from orchestrator.states import (
     NodeState,
     PoolSnapshot,
     PoolState,
+    StallCode,
+    StallReason,
 )
-
-_WORKING = (NodeState.IDLE, NodeState.RUNNING)
-_NODES_NAMED = 3
-
-_TROUBLES = {
-    NodeState.CREATING: "being created",
-    NodeState.STARTING: "starting",
-    NodeState.WAITING_FOR_START_TASK: "waiting for the start task",
-    NodeState.REBOOTING: "rebooting",
-    NodeState.REIMAGING: "being reimaged",
-    NodeState.UPGRADING_OS: "upgrading the system",
-    NodeState.OFFLINE: "offline (scheduling is disabled)",
-    NodeState.PREEMPTED: "preempted",
-    NodeState.LEAVING_POOL: "leaving the pool",
-    NodeState.DEALLOCATING: "being deallocated",
-    NodeState.DEALLOCATED: "deallocated",
-    NodeState.UNKNOWN: "not answering the service",
-}
+from orchestrator.tracker.pool_trouble import node_reasons, pool_reasons, scales_itself
 
 
 class PoolTracker:
@@ -140,58 +125,40 @@ class PoolTracker:
         _, _, current, target = _counted(pool)
         if current < target and not pool.resize_errors:
             return None
-        if bool(pool.body.get("enableAutoScale")) or len(nodes) < current:
+        if scales_itself(pool) or len(nodes) < current:
             return None
         if any(node.state is not NodeState.START_TASK_FAILED for node in nodes):
             return None
         first = nodes[0]
+        told = "; ".join(reason.text for reason in node_reasons(pool, nodes))
         return StartTaskError(
-            f"{'; '.join(self._node_reasons(pool))}; its output is in startup/stderr.txt on the node",
+            f"{told}; its output is in startup/stderr.txt on the node",
             pool_id=pool.id,
             node_id=first.id,
             failure=first.start_task_failure,
         )
 
-    def reasons(self) -> tuple[str, ...]:
-        """Why tasks may not be moving, as sentences, about the pool first; none if nothing is wrong."""
+    @property
+    def pool(self) -> PoolSnapshot | None:
+        """The pool at the last look; None before the first, and when there is none (any more)."""
+        return None if self._missing else self._pool
+
+    @property
+    def nodes(self) -> tuple[NodeSnapshot, ...]:
+        """The nodes at the last look."""
+        return tuple((self._nodes or {}).values())
+
+    def stall_reasons(self) -> tuple[StallReason, ...]:
+        """Why tasks may not be moving, about the pool first; none if nothing is wrong with pool and nodes."""
         if self._missing:
-            return (f"pool {self._pool_id} does not exist",)
+            told = f"pool {self._pool_id} does not exist"
+            remedy = "create the pool, or give its settings in the job file, and run the job again"
+            return (StallReason(code=StallCode.POOL_MISSING, text=told, remedy=remedy),)
         if self._pool is None:
-            return (f"nothing is known of pool {self._pool_id}: the service has not described it yet",)
-        return (*self._pool_reasons(self._pool), *self._node_reasons(self._pool))
-
-    def _pool_reasons(self, pool: PoolSnapshot) -> list[str]:
-        reasons = []
-        _, _, current, target = _counted(pool)
-        if pool.state is PoolState.DELETING:
-            reasons.append(f"pool {pool.id} is being deleted")
-        if pool.allocation_state is AllocationState.RESIZING:
-            reasons.append(f"pool {pool.id} is resizing: it has {current} of {target} nodes")
-        if pool.allocation_state is AllocationState.STOPPING:
-            reasons.append(f"the resize of pool {pool.id} is being stopped at {current} of {target} nodes")
-        reasons.extend(
-            f"pool {pool.id} did not get its nodes: {_told(error)}" for error in pool.resize_errors
-        )
-        if target == 0 and current == 0:
-            reasons.append(f"pool {pool.id} has no nodes and wants none: its targets are 0")
-        return reasons
-
-    def _node_reasons(self, pool: PoolSnapshot) -> list[str]:
-        if self._nodes is None:
-            return []
-        _, _, current, target = _counted(pool)
-        if not self._nodes:
-            none_yet = current or target
-            return [f"pool {pool.id} has no nodes yet"] if none_yet else []
-        # A pool may have a thousand nodes with one and the same trouble, which is one sentence.
-        troubles: dict[str, list[str]] = {}
-        for node in self._nodes.values():
-            if (trouble := _trouble(node)) is not None:
-                troubles.setdefault(trouble, []).append(node.id)
-        reasons = [f"{_named(nodes)}: {trouble}" for trouble, nodes in troubles.items()]
-        if not any(node.state in _WORKING for node in self._nodes.values()):
-            reasons.insert(0, f"none of the {len(self._nodes)} nodes of pool {pool.id} can run tasks")
-        return reasons
+            told = f"nothing is known of pool {self._pool_id}: the service has not described it yet"
+            return (StallReason(code=StallCode.POOL_UNKNOWN, text=told),)
+        nodes = () if self._nodes is None else node_reasons(self._pool, self.nodes)
+        return (*pool_reasons(self._pool), *nodes)
 
     def _node_event(self, snapshot: NodeSnapshot, before: NodeSnapshot | None) -> NodeStateChanged:
         previous = None if before is None else before.state
@@ -230,28 +197,3 @@ def _counted(pool: PoolSnapshot) -> tuple[PoolState, AllocationState, int, int]:
         pool.current_dedicated_nodes + pool.current_low_priority_nodes,
         pool.target_dedicated_nodes + pool.target_low_priority_nodes,
     )
-
-
-def _told(failure: FailureInfo) -> str:
-    details = "".join(f" ({name}: {value})" for name, value in failure.details)
-    return f"{failure.code}: {failure.message}{details}" if failure.message else f"{failure.code}{details}"
-
-
-def _trouble(node: NodeSnapshot) -> str | None:
-    if node.state is NodeState.START_TASK_FAILED:
-        if node.start_task_exit_code is None:
-            ended = "the start task failed, its command never ran"
-        else:
-            ended = f"the start task failed with exit code {node.start_task_exit_code}"
-        return f"{ended} ({_told(node.start_task_failure)})" if node.start_task_failure else ended
-    if node.state is NodeState.UNUSABLE:
-        told = "; ".join(_told(error) for error in node.errors) or "no reason given"
-        return f"unusable ({told})"
-    return _TROUBLES.get(node.state)
-
-
-def _named(nodes: list[str]) -> str:
-    if len(nodes) == 1:
-        return f"node {nodes[0]}"
-    more = ", …" if len(nodes) > _NODES_NAMED else ""
-    return f"{len(nodes)} nodes ({', '.join(nodes[:_NODES_NAMED])}{more})"

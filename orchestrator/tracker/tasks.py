@@ -17,7 +17,7 @@ from orchestrator.events import (
     TaskStateChanged,
     TaskSucceeded,
 )
-from orchestrator.states import FailureInfo, TaskKey, TaskSnapshot, TaskState
+from orchestrator.states import FailureClass, FailureInfo, TaskKey, TaskSnapshot, TaskState
 
 _STATES = tuple(TaskState)
 _WAITING = (TaskState.ACTIVE, TaskState.PREPARING)
@@ -49,6 +49,7 @@ _STATE_BITS = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DONE = -1
+_RUNNING = _STATES.index(TaskState.RUNNING)
 
 
 class Surprise(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,7 @@ class TaskTracker:
         self._job_id = job_id
         self._looks: dict[str, int] = {}
         self._completed = 0
+        self._running = 0
         self._reactivated: dict[str, int] = {}
         self._surprises: deque[Surprise] = deque(maxlen=_SURPRISES_KEPT)
 
@@ -97,6 +99,33 @@ class TaskTracker:
     def completed_count(self) -> int:
         """How many tasks have completed."""
         return self._completed
+
+    def resume(self, completed: Iterable[str], seen: Iterable[tuple[str, TaskState, int]]) -> None:
+        """Go on where another tracker of this run has stopped, so that what it told is not told again.
+
+        Args:
+            completed: the tasks whose completion was told.
+            seen: the others that were seen: (id, last state told, count of retries).
+        """
+        for task_id, state, retries in seen:
+            # The time of that look was not kept: 0 stands for it, and any look is newer.
+            look = min(retries, _COUNT_LIMIT) << (_COUNT_BITS + _STATE_BITS) | _STATES.index(state)
+            self._keep(task_id, look)
+        for task_id in completed:
+            self._completed += self._looks.get(task_id) != _DONE
+            self._keep(task_id, _DONE)
+
+    def running(self, ids: Iterable[str]) -> list[str]:
+        """Those of the ids whose tasks were running at the last look, in the order given."""
+        looks = ((task_id, self._looks.get(task_id, _DONE)) for task_id in ids)
+        return [
+            task_id for task_id, look in looks if look != _DONE and _unpack(look).state is TaskState.RUNNING
+        ]
+
+    @property
+    def running_count(self) -> int:
+        """How many tasks ran when they were last looked at."""
+        return self._running
 
     def unfinished(self, ids: Iterable[str]) -> list[str]:
         """Those of the ids whose tasks have not completed, never seen ones included, in the order given."""
@@ -145,18 +174,44 @@ class TaskTracker:
             return ()
         previous = None if packed is None else _unpack(packed)
         if snapshot.state is TaskState.COMPLETED:
-            self._looks[snapshot.id] = _DONE
+            self._keep(snapshot.id, _DONE)
             self._completed += 1
             return (self._completion(snapshot, previous),)
         if previous is None:
-            self._looks[snapshot.id] = look
+            self._keep(snapshot.id, look)
             return (self._first_look(snapshot),)
         now = _unpack(look)
         if now.changed < previous.changed:
             self._note(snapshot, previous.state, "older than the look before; left out")
             return ()
-        self._looks[snapshot.id] = look
+        self._keep(snapshot.id, look)
         return self._move(snapshot, previous, now)
+
+    def reactivated(self, snapshot: TaskSnapshot, reason: FailureClass) -> TaskRequeued:
+        """Note that a task whose end nobody was told of runs again; its counts begin anew on the service.
+
+        Args:
+            snapshot: of that end.
+            reason: the class of its failure.
+        """
+        packed = self._looks.get(snapshot.id)
+        previous = None if packed is None else _unpack(packed).state
+        waits = msgspec.structs.replace(snapshot, state=TaskState.ACTIVE, retry_count=0, requeue_count=0)
+        self._keep(snapshot.id, _pack(waits))
+        return TaskRequeued(
+            run_id=self._run_id,
+            key=TaskKey(self._job_id, snapshot.id),
+            previous=previous,
+            state=TaskState.ACTIVE,
+            node_id=snapshot.node_id,
+            retry_count=snapshot.retry_count,
+            reason=reason,
+            failure=snapshot.failure,
+        )
+
+    def _keep(self, task_id: str, look: int) -> None:
+        self._running += _runs(look) - _runs(self._looks.get(task_id, _DONE))
+        self._looks[task_id] = look
 
     def _first_look(self, snapshot: TaskSnapshot) -> TaskStateChanged:
         if snapshot.state is TaskState.RUNNING:
@@ -167,8 +222,10 @@ class TaskTracker:
 
     def _move(self, snapshot: TaskSnapshot, previous: _Look, now: _Look) -> tuple[TaskStateChanged, ...]:
         state = snapshot.state
-        again = now.retries > previous.retries or now.requeues > previous.requeues
-        if not again:
+        # After a resumption nobody knows when the last look was, or how often the task had been requeued.
+        known = previous.changed > 0
+        again = now.retries > previous.retries or (known and now.requeues > previous.requeues)
+        if known and not again:
             self._check(snapshot, previous, now)
         back = state in _WAITING and previous.state is TaskState.RUNNING
         if state in _WAITING and (again or back):
@@ -264,6 +321,10 @@ def _pack(snapshot: TaskSnapshot) -> int:
     packed = packed << _COUNT_BITS | min(snapshot.retry_count, _COUNT_LIMIT)
     packed = packed << _COUNT_BITS | min(snapshot.requeue_count, _COUNT_LIMIT)
     return packed << _STATE_BITS | _STATES.index(snapshot.state)
+
+
+def _runs(packed: int) -> bool:
+    return packed != _DONE and packed & ((1 << _STATE_BITS) - 1) == _RUNNING
 
 
 def _unpack(packed: int) -> _Look:

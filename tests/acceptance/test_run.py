@@ -53,7 +53,7 @@ def test_a_failed_task_is_in_the_summary_with_its_code_and_its_stderr_is_on_disk
     summary = said.stdout.split("\nstart ")[1]
     row = next(line for line in summary.splitlines() if line.startswith("t-0"))
     assert "exit code 3" in row
-    stderr = Path(row.split()[-1])
+    stderr = tmp_path / row.split()[-1]  # named from where the user stands
     assert stderr.name == "stderr.txt"
     assert stderr.read_text() == "no words\n"
     assert len(list((tmp_path / "results").glob("*/t-*/words.out"))) == 2

@@ -9,7 +9,20 @@ import importlib
 from orchestrator.cli.logs import configure_logs
 from tests.bench.row import show
 
-GROUPS = ("imports", "submit", "listing", "watch", "files", "whole_job", "starting")
+GROUPS = (
+    "imports",
+    "submit",
+    "listing",
+    "watch",
+    "files",
+    "large",
+    "whole_job",
+    "end_to_end",
+    "detection",
+    "starting",
+    "million",
+    "journal",
+)
 ROUNDS = 3
 
 

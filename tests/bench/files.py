@@ -37,6 +37,9 @@ TASKS = 200
 LARGE = 256
 """MiB of the one large file."""
 
+_OUTPUTS = tuple(f"{number}.bin" for number in range(FILES // TASKS - 2))
+_LEFT = ("stdout.txt", "stderr.txt", *_OUTPUTS)
+"""What each task leaves: its logs, and what its job file names."""
 _AT_ONCE = 8
 _PART = 4 << 20
 _PARTS_AT_ONCE = 4
@@ -106,7 +109,7 @@ class Ways:
             application=None,
         )
         staging = Staging(
-            plan=self.plan, places=places, storage=self.storage, publish=_publish, limits=Limits()
+            plan=self.plan, places=places, storage=self.storage, publish=ignored, limits=Limits()
         )
         await self.storage.create_container(places.input_container)
         send, receive = anyio.create_memory_object_stream[Arrival](100)
@@ -158,15 +161,16 @@ class Ways:
 
         await _several(_AT_ONCE, work)
 
-    async def ours_back(self, container: str) -> None:
-        """Our handler: listed by task, checked, written beside, renamed, told of."""
+    async def ours_back(self, container: str, names: tuple[str, ...] | None) -> None:
+        """Our handler: known by name or listed by task, checked, written beside, renamed, told of."""
         ended = 0
 
-        async def publish(event: Event) -> None:
+        async def publish(*events: Event) -> None:
             nonlocal ended
-            if isinstance(event, OutputsDownloaded):
-                assert not event.missing, event
-                ended += 1
+            for event in events:
+                if isinstance(event, OutputsDownloaded):
+                    assert not event.missing, event
+                    ended += 1
 
         def start(work: Callable[[], Awaitable[None]], _: str) -> None:
             async def run() -> None:
@@ -182,7 +186,7 @@ class Ways:
                 download_dir=self.places.folder(),
                 job_id="bench",
                 limits=Limits(),
-                expectations=lambda _: TaskOutputs(),
+                expectations=lambda _: TaskOutputs(names=names),
                 start=start,
             )
             for number in range(TASKS):
@@ -271,7 +275,7 @@ class Ways:
 
 
 def _name(number: int) -> str:
-    return f"t{number % TASKS:03}/{number // TASKS}.bin"
+    return f"t{number % TASKS:03}/{_LEFT[number // TASKS]}"
 
 
 def _md5_of(path: Path) -> bytes:
@@ -279,8 +283,8 @@ def _md5_of(path: Path) -> bytes:
         return hashlib.file_digest(file, "md5").digest()
 
 
-async def _publish(event: Event) -> None:
-    pass
+async def ignored(*events: Event) -> None:
+    """Stands for the bus."""
 
 
 async def _several(count: int, work: Callable[[], Awaitable[None]]) -> None:
@@ -321,7 +325,7 @@ async def measure(rounds: int) -> list[Row]:
             await ways.fill(outputs)
             back = await in_turns(
                 {
-                    "ours": partial(ways.ours_back, outputs),
+                    "ours": partial(ways.ours_back, outputs, _OUTPUTS),
                     "limit": partial(ways.limit_back, outputs),
                     "peer": partial(ways.peer_back, outputs),
                 },

@@ -23,7 +23,14 @@ _LIMIT = 600.0
 
 
 def run(
-    settings: Mapping[str, str], files: list[Path], results: Path, *, name: str, slots: int
+    settings: Mapping[str, str],
+    files: list[Path],
+    results: Path,
+    *,
+    name: str,
+    slots: int,
+    command: str = "wc -w ./{file} > words.out",
+    output: str = "*.out",
 ) -> tuple[float, float]:
     """Do the whole job and clean up.
 
@@ -33,6 +40,8 @@ def run(
         results: where outputs go.
         name: for the pool, the job and the containers.
         slots: of the one node.
+        command: of each task, in a shell; `{file}` stands for its file's name.
+        output: the pattern of what it leaves.
 
     Returns:
         Seconds until the first output was on this disk, and until the last was.
@@ -42,11 +51,15 @@ def run(
         BatchClient(settings["AZURE_BATCH_ENDPOINT"], key) as batch,
         BlobServiceClient.from_connection_string(settings["AZURE_STORAGE_CONNECTION_STRING"]) as blobs,
     ):
-        return _Job(batch, blobs, name).run(files, results, slots)
+        return _Job(batch, blobs, name, command, output).run(files, results, slots)
 
 
 class _Job:
-    def __init__(self, batch: BatchClient, blobs: BlobServiceClient, name: str) -> None:
+    def __init__(
+        self, batch: BatchClient, blobs: BlobServiceClient, name: str, command: str, output: str
+    ) -> None:
+        self._command = command
+        self._output = output
         self._batch = batch
         self._blobs = blobs
         self._name = name
@@ -119,7 +132,7 @@ class _Job:
         container = self._blobs.get_container_client(f"out-{self._name}").url
         return batch_models.BatchTaskCreateOptions(
             id=f"t-{index}",
-            command_line=f"/bin/sh -c 'wc -w ./{file.file_path} > words.out'",
+            command_line=f"/bin/sh -c '{self._command.replace('{file}', str(file.file_path))}'",
             resource_files=[file],
             output_files=[
                 batch_models.OutputFile(
@@ -133,7 +146,7 @@ class _Job:
                         upload_condition=batch_models.OutputFileUploadCondition.TASK_COMPLETION
                     ),
                 )
-                for pattern in ("*.out", "../std*.txt")
+                for pattern in (self._output, "../std*.txt")
             ],
         )
 

@@ -106,7 +106,7 @@ class Service:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def folder_in_memory() -> Iterator[Path]:
     # In memory where that is to be had: where much was just deleted, ext4 takes ten times as long to make a
     # task's four files, and the rows would tell of nothing else.
     memory = Path("/dev/shm")
@@ -146,7 +146,7 @@ async def measure(rounds: int) -> list[Row]:
     """All rows of this file."""
     root = os.geteuid() == 0
     rates: dict[str, list[float]] = {"bare": [], "agent": [], "users": [], "service": []}
-    with _folder() as folder:
+    with folder_in_memory() as folder:
         async with (
             _agent(folder / "agent", isolate_users=False) as agent,
             _agent(folder / "users", isolate_users=root) as users,

@@ -52,7 +52,7 @@ async def bodies(count: int) -> AsyncIterator[TaskBody | None]:
 async def ours(batch: BatchAccount, limits: Limits) -> None:
     """Our stage."""
 
-    async def publish(event: Event) -> None:
+    async def publish(*events: Event) -> None:
         pass
 
     submission = TaskSubmission(

@@ -14,8 +14,10 @@ from azure.core.credentials import AzureNamedKeyCredential
 from orchestrator.accounts import Account
 from orchestrator.events import Event, TaskCompleted
 from orchestrator.limits import Limits
+from orchestrator.stages.reactivate import Reactivation
 from orchestrator.stages.watch import TaskWatch
 from orchestrator.tracker import TaskTracker
+from orchestrator.tracker.retries import Retries
 from tests.bench.listing import peer
 from tests.bench.row import Row
 from tests.bench.server import KEY, reset, settings, stats, stub
@@ -65,10 +67,14 @@ class Watched:
         self.first_look: asyncio.Event = asyncio.Event()
 
     async def run(self) -> None:
+        batch, tracker = self._account.batch, TaskTracker("r", "j")
         watch = TaskWatch(
             job_id="j",
-            batch=self._account.batch,
-            tracker=TaskTracker("r", "j"),
+            batch=batch,
+            tracker=tracker,
+            reactivation=Reactivation(
+                job_id="j", batch=batch, tracker=tracker, retries=Retries({}), publish=self._publish
+            ),
             publish=self._publish,
             limits=Limits(poll_interval=TICK, poll_floor=TICK, watch_overlap=10.0, reconcile_interval=300.0),
             ours=lambda _: True,
@@ -76,8 +82,8 @@ class Watched:
         )
         assert await watch.run() is None
 
-    async def _publish(self, event: Event) -> None:
-        self.completed += isinstance(event, TaskCompleted)
+    async def _publish(self, *events: Event) -> None:
+        self.completed += sum(isinstance(event, TaskCompleted) for event in events)
 
 
 async def polls(account: Account, address: str) -> tuple[dict[str, Any], dict[str, Any], Heart, Heart]:

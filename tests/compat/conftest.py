@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,28 @@ import pytest
 from tests.acceptance.program import Running, processes_with
 from tests.compat.az import IMAGE, Az
 from tests.compat.clients import CLI, PythonClients
-from tests.compat.service import client_environment, read_settings
+from tests.compat.service import client_environment, read_settings, trust
 
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The settings of a service; at the end it leaves no process."""
-    home = tmp_path_factory.mktemp("service")
+    with _service(tmp_path_factory.mktemp("service")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def secure_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings of one that speaks https, and whom clients trust then."""
+    with _service(tmp_path_factory.mktemp("secure"), "--tls") as found:
+        yield {**found, **trust(Path(found["ORCHESTRATOR_LOCAL_CA_FILE"]))}
+
+
+@contextmanager
+def _service(home: Path, *options: str) -> Iterator[dict[str, str]]:
     env_file = home / "settings.env"
-    with Running("local", "--state-dir", home / "state", "--env-file", env_file, home=home) as service:
+    places = ("--state-dir", home / "state", "--env-file", env_file)
+    with Running("local", *options, *places, home=home) as service:
         if service.line() != "ready":
             pytest.fail(f"no service: {service.end()}")
         yield read_settings(env_file)

@@ -22,6 +22,19 @@ def read_settings(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in path.read_text().splitlines())
 
 
+def trust(authority: Path) -> dict[str, str]:
+    """Make the settings by which each client learns whom to trust, as `docs/local-access.md` has them.
+
+    Args:
+        authority: certificate of the service's.
+
+    Returns:
+        Value by name.
+    """
+    bundle = str(authority.with_name("bundle.pem"))
+    return {"REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle, "NODE_EXTRA_CA_CERTS": str(authority)}
+
+
 def client_environment(home: Path, settings: dict[str, str]) -> dict[str, str]:
     """Make what a client runs in: this machine's environment, with no account but the one under test.
 

@@ -57,10 +57,13 @@ CLIENTS: Final = (
 )
 
 
+@pytest.mark.parametrize("service", ["settings", "secure_settings"], ids=["http", "https"])
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_a_pool_a_job_and_250_tasks_by_another_client_come_and_go(
-    client: Client, settings: dict[str, str], tmp_path: Path
+    client: Client, service: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    settings: dict[str, str] = request.getfixturevalue(service)
+    assert settings["AZURE_BATCH_ENDPOINT"].startswith("https:") == (service == "secure_settings")
     done = subprocess.run(
         [*client.command(), client.name, f"{client.name}-job"],
         env=client_environment(tmp_path, settings),

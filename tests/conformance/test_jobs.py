@@ -187,7 +187,8 @@ async def test_preparation_and_release_tasks_run_once_a_node(client: BatchClient
 
 async def test_a_failed_preparation_bars_its_node_and_leaves_the_task_waiting(raw: RawClient) -> None:
     await raw.post("/pools", pool_body(targetDedicatedNodes=1))
-    await raw.post("/jobs", job_body(jobPreparationTask={"commandLine": sh("exit 2")}))
+    preparation = {"commandLine": sh("exit 2"), "constraints": {"maxTaskRetryCount": 1}}
+    await raw.post("/jobs", job_body(jobPreparationTask=preparation))
     await raw.post("/jobs/j/tasks", {"id": "t", "commandLine": "true"})
     status = "/jobs/j/jobpreparationandreleasetaskstatus"
     page = await until(
@@ -197,7 +198,10 @@ async def test_a_failed_preparation_bars_its_node_and_leaves_the_task_waiting(ra
         ),
     )
     info = page["value"][0]["jobPreparationTaskExecutionInfo"]
-    assert (info["exitCode"], info["result"]) == (2, "failure")
+    assert (info["exitCode"], info["result"], info["retryCount"]) == (2, "failure", 1)
+    assert info["lastRetryTime"] <= info["startTime"] <= info["endTime"]
+    assert (info["failureInfo"]["category"], info["failureInfo"]["code"]) == ("UserError", "FailureExitCode")
+    assert info["taskRootDirectory"] == "workitems/j/job-1/jobpreparation"
     task = await raw.task_in("active")
     assert task["executionInfo"] == {"retryCount": 0, "requeueCount": 0}
 

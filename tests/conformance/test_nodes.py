@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
 from azure.batch import models
 from azure.batch.aio import BatchClient
 
@@ -84,3 +88,28 @@ async def test_files_of_a_node_are_listed_read_and_deleted(client: BatchClient, 
     await client.delete_node_file("p", node, "shared/a.txt")
     gone = await raw.send("GET", f"/pools/p/nodes/{node}/files/shared%2Fa.txt")
     assert (gone.status, gone.json()["code"]) == (404, "FileNotFound")
+
+
+def _agent(node_id: str) -> int:
+    """The process of a node, which names its folder."""
+    for folder in Path("/proc").iterdir():
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # no process, or none any more
+            continue
+        if any(one.endswith(b"/nodes/" + node_id.encode()) for one in arguments):
+            return int(folder.name)
+    raise AssertionError(f"no process of {node_id}")
+
+
+async def test_the_death_of_an_idle_node_is_noticed_at_once(raw: RawClient) -> None:
+    await raw.post("/pools", pool_body(targetDedicatedNodes=1))
+    node = (await raw.nodes_in("idle", 1))[0]
+    first = _agent(node["id"])
+    os.kill(first, signal.SIGKILL)
+    back = await until(
+        lambda: raw.get(f"/pools/p/nodes/{node['id']}"),
+        lambda seen: seen["state"] == "idle" and seen["lastBootTime"] > node["lastBootTime"],
+    )
+    assert back["id"] == node["id"]
+    assert _agent(node["id"]) != first

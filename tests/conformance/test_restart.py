@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import anyio
 import pytest
 
 from orchestrator.local.batch.delays import NO_DELAYS, Delays
@@ -245,3 +246,75 @@ async def test_an_id_that_is_used_again_has_nothing_of_its_former_self(tmp_path:
     async with life(tmp_path) as client:
         assert [task["id"] for task in (await client.get("/jobs/j/tasks"))["value"]] == ["t0"]
         assert (await client.get("/jobs/j/taskcounts"))["taskCounts"]["active"] == 1
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_a_job_finds_the_pool_again_that_it_brought_and_takes_it_along(
+    tmp_path: Path, *, keep: bool
+) -> None:
+    pool = {name: value for name, value in pool_body(targetDedicatedNodes=1).items() if name != "id"}
+    brought = {"poolLifetimeOption": "job", "keepAlive": keep, "pool": pool}
+    async with life(tmp_path) as client:
+        await client.post("/jobs", {"id": "j", "poolInfo": {"autoPoolSpecification": brought}})
+        name = (await client.get("/jobs/j"))["executionInfo"]["poolId"]
+        await client.nodes_in("idle", 1, name)
+    async with life(tmp_path) as client:
+        assert (await client.get("/jobs/j"))["executionInfo"]["poolId"] == name
+        await client.post("/jobs/j/tasks", {"id": "t", "commandLine": "true"})
+        task = await client.task_in("completed")
+        assert task["nodeInfo"]["poolId"] == name
+        await client.post("/jobs/j/terminate")
+        await client.job_in("completed")
+        if keep:
+            assert (await client.get(f"/pools/{name}"))["state"] == "active"
+        else:
+            await client.gone(f"/pools/{name}")
+
+
+async def test_a_restart_while_the_pool_of_a_finished_job_goes_lets_it_go(tmp_path: Path) -> None:
+    pool = {name: value for name, value in pool_body(targetDedicatedNodes=1).items() if name != "id"}
+    brought = {"poolLifetimeOption": "job", "pool": pool}
+    async with life(tmp_path, delays=Delays(pool_deletion=600)) as client:
+        await client.post("/jobs", {"id": "j", "poolInfo": {"autoPoolSpecification": brought}})
+        name = (await client.get("/jobs/j"))["executionInfo"]["poolId"]
+        await client.post("/jobs/j/terminate")
+        await client.job_in("completed")
+        assert (await client.get(f"/pools/{name}"))["state"] == "deleting"
+    async with life(tmp_path) as client:
+        await client.gone(f"/pools/{name}")
+        assert (await client.get("/jobs/j"))["executionInfo"]["poolId"] == name
+
+
+async def test_a_deleted_job_of_many_tasks_is_gone_after_a_restart_in_the_middle(tmp_path: Path) -> None:
+    async with life(tmp_path) as client:
+        await client.post("/jobs", job_body())
+        for first in range(0, 3000, 100):
+            tasks = [{"id": f"t{first + number}", "commandLine": "true"} for number in range(100)]
+            await client.post("/jobs/j/addtaskcollection", {"value": tasks})
+        assert (await client.send("DELETE", "/jobs/j")).status == 202
+        # The service ends here, while its tasks go or before.
+    async with life(tmp_path) as client:
+        await client.gone("/jobs/j")
+        await client.post("/jobs", job_body())
+        assert (await client.get("/jobs/j/tasks"))["value"] == []
+    async with life(tmp_path) as client:
+        assert (await client.get("/jobs/j/taskcounts"))["taskCounts"]["active"] == 0
+
+
+async def test_files_whose_time_ran_out_meanwhile_go_after_a_restart(tmp_path: Path) -> None:
+    async with life(tmp_path) as client:
+        await client.post("/pools", pool_body(targetDedicatedNodes=1))
+        await client.post("/jobs", job_body())
+        constraints = {"retentionTime": "PT5S"}
+        await client.post("/jobs/j/tasks", {"id": "t", "commandLine": "true", "constraints": constraints})
+        task = await client.task_in("completed")
+    folder: Path = tmp_path / "nodes" / task["nodeInfo"]["nodeId"] / task["nodeInfo"]["taskRootDirectory"]
+    assert _exists(folder)
+    async with life(tmp_path) as client:
+        await until(lambda: anyio.to_thread.run_sync(_exists, folder), lambda seen: not seen)
+        answer = await client.send("GET", "/jobs/j/tasks/t/files/stdout.txt")
+        assert (answer.status, answer.json()["code"]) == (409, "TaskFilesCleanedup")
+
+
+def _exists(folder: Path) -> bool:
+    return folder.exists()

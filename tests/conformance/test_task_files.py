@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from azure.batch.aio import BatchClient
 
-from tests.conformance.clients import RawClient, sh
+from tests.conformance.clients import RawClient, sh, until
 
 
 async def test_files_of_a_task_that_never_ran_are_unavailable(raw: RawClient, idle_job: str) -> None:
@@ -53,3 +53,39 @@ async def test_a_file_with_an_odd_name_is_read_by_the_sdk(
     await raw.task_in("completed")
     content = b"".join([piece async for piece in await client.download_task_file("j", "t", f"wd/{name}")])
     assert content == b"hi"
+
+
+async def test_files_go_when_their_retention_time_is_over(raw: RawClient, job: str) -> None:
+    for name, span in (("t", "PT1S"), ("kept", "PT1H")):
+        constraints = {"retentionTime": span}
+        await raw.post(f"{job}/tasks", {"id": name, "commandLine": "true", "constraints": constraints})
+    task = await raw.task_in("completed")
+    kept = await raw.task_in("completed", "kept")
+    info = task["nodeInfo"]
+    folder = f"/pools/p/nodes/{info['nodeId']}/files/{info['taskRootDirectory'].replace('/', '%2F')}"
+    assert (await raw.send("GET", f"{job}/tasks/t/files/stdout.txt")).status == 200
+    assert (await raw.send("HEAD", folder)).status == 200
+    await until(lambda: raw.send("HEAD", folder), lambda answer: answer.status == 404)
+    gone = await raw.send("GET", f"{job}/tasks/t/files/stdout.txt")
+    assert (gone.status, gone.json()["code"]) == (409, "TaskFilesCleanedup")
+    assert (await raw.get(f"{job}/tasks/t"))["state"] == "completed"
+    assert (await raw.stdout(kept["id"])) == ""
+
+
+async def test_a_task_that_runs_again_keeps_its_files_for_another_while(raw: RawClient, job: str) -> None:
+    body = {"id": "t", "commandLine": sh("exit 1"), "constraints": {"retentionTime": "PT1S"}}
+    await raw.post(f"{job}/tasks", body)
+    first = await raw.task_in("completed")
+    await raw.post(f"{job}/tasks/t/reactivate")
+    again = await until(
+        lambda: raw.get(f"{job}/tasks/t"),
+        lambda seen: (
+            seen["state"] == "completed"
+            and seen["executionInfo"]["endTime"] > first["executionInfo"]["endTime"]
+        ),
+    )
+    assert again["executionInfo"]["exitCode"] == 1
+    assert (await raw.send("GET", f"{job}/tasks/t/files/stdout.txt")).status == 200
+    await until(
+        lambda: raw.send("GET", f"{job}/tasks/t/files/stdout.txt"), lambda answer: answer.status == 409
+    )

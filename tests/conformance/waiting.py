@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_LIMIT = 10.0
+_LIMIT = 30.0
 _PAUSE = 0.01
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again until something holds; fails after ten seconds."""
+    """Look again and again until something holds; fails after half a minute."""
     deadline = time.monotonic() + _LIMIT
     while not condition():
         assert time.monotonic() < deadline, f"not within {_LIMIT:g} s: {what}"

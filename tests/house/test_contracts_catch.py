@@ -21,6 +21,7 @@ CONTRACTS = {
 BREAKS = [
     ("layers", "orchestrator/errors.py", "from orchestrator import events as _"),
     ("layers", "orchestrator/new_room.py", "pass"),
+    ("layers", "orchestrator/runtime/run.py", "from orchestrator import daemon as _"),
     ("azure", "orchestrator/stages/submit.py", "import azure.batch as _"),
     ("azure", "orchestrator/cli/new_verb.py", "from azure.storage import blob as _"),
     ("pure", "orchestrator/tracker.py", "import asyncio as _"),

@@ -10,15 +10,20 @@ from orchestrator.events import (
     HandlerFailed,
     InputStaged,
     JobCreated,
+    NodeRebooted,
+    NodeRemoved,
     NodeStateChanged,
     NodeUnusable,
     OutputsDownloaded,
     PoolCreated,
     PoolResizeFailed,
+    PoolResizeRetried,
     PoolReused,
     ResourceDeleted,
     ResourceKept,
     RunInterrupted,
+    RunResumed,
+    RunStalled,
     RunStarted,
     RunStateChanged,
     StagingCompleted,
@@ -30,7 +35,7 @@ from orchestrator.events import (
     TasksRejected,
     TaskSucceeded,
 )
-from orchestrator.states import FailureInfo
+from orchestrator.states import FailureInfo, StallReason
 
 
 def trouble(event: Event) -> str | None:
@@ -61,6 +66,26 @@ def trouble(event: Event) -> str | None:
         case HandlerFailed():
             told = f"handler {event.handler} failed at {event.failed_event}: {event.error}"
         case _:
+            return _care(event)
+    return shown(told)
+
+
+def _care(event: Event) -> str | None:
+    """The line for what a run does about trouble."""
+    match event:
+        case RunStalled():
+            why = "; ".join(_stalled(reason) for reason in event.reasons)
+            told = f"nothing moves, {event.unfinished} tasks have not ended: {why}"
+        case PoolResizeRetried():
+            told = f"pool {event.pool_id}: its missing nodes are asked for again (attempt {event.attempt})"
+        case NodeRebooted():
+            told = f"node {event.node_id} is rebooted: {event.reason}"
+        case NodeRemoved():
+            told = f"node {event.node_id} is replaced: {event.reason}"
+        case TaskRequeued() if event.reason is not None:
+            why = f" ({event.failure.code})" if event.failure else ""
+            told = f"task {event.key.task_id} is run again: {event.reason}{why}"
+        case _:
             return None
     return shown(told)
 
@@ -76,6 +101,8 @@ def line(event: Event) -> str | None:  # noqa: PLR0912 - a table of events, one 
     match event:
         case RunStarted():
             told = f"run {event.run_id}: job {event.job_id}, {event.tasks} tasks, account {event.account}"
+        case RunResumed():
+            told = f"goes on with run {event.run_id}: {event.unfinished} tasks have not ended yet"
         case RunStateChanged():
             told = f"{event.state}"
         case InputStaged():
@@ -122,3 +149,7 @@ def how_ended(exit_code: int | None, failure: FailureInfo | None) -> str:
 
 def _failures(failures: tuple[FailureInfo, ...]) -> str:
     return ", ".join(f"{failure.code} {failure.message}".strip() for failure in failures) or "no reason given"
+
+
+def _stalled(reason: StallReason) -> str:
+    return f"{reason.text} [{reason.remedy}]" if reason.remedy else reason.text

@@ -26,6 +26,8 @@ from orchestrator.local.batch.mishaps import Mishaps
 from orchestrator.local.batch.node_renewal import NodeRenewal
 from orchestrator.local.batch.pool_lives import PoolLives
 from orchestrator.local.batch.preparation import Preparations
+from orchestrator.local.batch.quotas import Quotas
+from orchestrator.local.batch.retention import Retention
 from orchestrator.local.batch.runtime import JobRuntime, Machine, PoolRuntime
 from orchestrator.local.batch.schedule_runs import ScheduleRuns, ScheduleRuntime
 from orchestrator.local.batch.store.changes import Changes, JobChanges
@@ -52,6 +54,7 @@ class Account:
         changes: collects what changes; None when nobody keeps it.
         autoscale_pace: of automatic scaling.
         shortest_recurrence: seconds, of job schedules.
+        quotas: none by default.
     """
 
     def __init__(
@@ -66,7 +69,9 @@ class Account:
         changes: Changes | None = None,
         autoscale_pace: AutoscalePace = REAL_PACE,
         shortest_recurrence: float = SHORTEST_RECURRENCE,
+        quotas: Quotas | None = None,
     ) -> None:
+        self.quotas = quotas or Quotas()
         self.name = name
         self._changes = changes
         self.pool_records: SortedIndex[PoolRecord] = SortedIndex()
@@ -96,6 +101,7 @@ class Account:
             forget=self._forget_pool,
             after_reboot=self.preparations.after_reboot,
         )
+        self.retention = Retention(self._background, self._pools, self._jobs)
         self.endings = JobEndings(
             background=self._background,
             dispatch=self.dispatch,
@@ -103,6 +109,7 @@ class Account:
             allocation=self.allocation,
             pace=pace,
             interference=interference,
+            retention=self.retention,
             pools=self._pools,
             forget=self._forget_job,
         )
@@ -138,6 +145,7 @@ class Account:
     async def start(self) -> None:
         """Begin to live."""
         await self._background.start()
+        self.retention.start()
 
     async def close(self) -> None:
         """Stop everything that goes on, and end every node's process."""
@@ -330,6 +338,22 @@ class Account:
             name: in any case.
         """
         return self._jobs.get(name.lower())
+
+    def check_pool_quota(self) -> None:
+        """Refuse another pool if there may be no more.
+
+        Raises:
+            ApiError: PoolQuotaReached.
+        """
+        self.quotas.check_pools(self.pool_records)
+
+    def check_job_quota(self) -> None:
+        """Refuse another job or job schedule if there may be no more.
+
+        Raises:
+            ApiError: ActiveJobAndScheduleQuotaReached.
+        """
+        self.quotas.check_jobs(self.job_records, self.schedule_records)
 
     def pools(self) -> Iterator[PoolRuntime]:
         """Walk the pools in order of their ids."""

@@ -28,7 +28,7 @@ from orchestrator.local.batch.simulation import is_simulated
 from orchestrator.local.batch.store.outcomes import Ending
 from orchestrator.local.batch.store.records import CommandRun
 from orchestrator.local.batch.store.resizing import make_node, missing_nodes, stopped_errors
-from orchestrator.local.batch.store.states import AllocationState, NodeState, PoolState
+from orchestrator.local.batch.store.states import NODE_MOVES, AllocationState, NodeState, PoolState
 from orchestrator.local.wire import times
 
 StartNode = Callable[[Path], Awaitable[Node]]
@@ -154,18 +154,30 @@ class Allocation:
             try:
                 # Half a process is nobody's: a start that was begun ends, and close finds the node.
                 with anyio.CancelScope(shield=True):
-                    machine.node = await self._start(machine)
+                    node = machine.node = await self._start(machine)
             except Exception:  # the border to the machine: a node that can't start is unusable, and says so
                 log.exception("node.unusable", pool=record.pool_id, node=record.id)
                 if record.state is NodeState.STARTING:
                     record.move(NodeState.UNUSABLE, times.now())
                 return
+            self._background.spawn(self._watch, machine, node)
             if await self._pause(machine, self._pace.now.node_start):
                 return
             record.booted = times.now()
             await self._run_start_task(machine)
         finally:
             machine.boot_over.set()
+
+    async def _watch(self, machine: Machine, node: Node) -> None:
+        if not await node.died() or machine.node is not node:
+            return
+        machine.pool.slots.close(machine.key)
+        await machine.boot_over.wait()
+        while machine.attempts and machine.node is node:
+            # They go back to the queue without a trace, before the reboot would send them there with one.
+            await machine.changed.wait()
+        if machine.node is node and NodeState.REBOOTING in NODE_MOVES[machine.record.state]:
+            self.recover(machine)
 
     async def _start(self, machine: Machine) -> Node:
         root = self._nodes_dir / machine.record.id

@@ -34,6 +34,7 @@ from orchestrator.local.batch.store.outcomes import (
     judge,
 )
 from orchestrator.local.batch.store.records import TaskRecord
+from orchestrator.local.batch.store.sorted_index import key_of
 from orchestrator.local.batch.store.states import NodeState, TaskState
 from orchestrator.local.wire import times
 
@@ -56,6 +57,9 @@ class Consequences(Protocol):
 
     def recover(self, machine: Machine) -> None:
         """Start a node again whose process died."""
+
+    def watch_files(self, job: JobRuntime, task: TaskRecord) -> None:
+        """Remove the files of a task that ran when their time is over."""
 
 
 class Dispatch:
@@ -157,7 +161,7 @@ class Dispatch:
         pool = self._pools.get(job.record.pool_id.lower())
         if pool is not None and job.record.wants_whole_node(task):
             slots = max(slots, pool.record.spec["taskSlotsPerNode"])
-        job.queue.ready.push(task.id.lower(), sequence=task.sequence, slots=slots, node=wish)
+        job.queue.ready.push(key_of(task.id), sequence=task.sequence, slots=slots, node=wish)
 
     def schedule(self, pool_id: str) -> None:
         """Place what can be placed on a pool.
@@ -244,7 +248,8 @@ class Dispatch:
             if attempt.settled.is_set():
                 return
             if not prepared:
-                job.queue.barred.add(machine.key)
+                if self._preparations.failed(job, machine):
+                    job.queue.barred.add(machine.key)
                 self._settle(attempt, _never_started())
                 return
             self._enter_running(attempt, times.now())
@@ -325,6 +330,8 @@ class Dispatch:
         if task in node.recent:
             node.recent.remove(task)
         node.recent = [task, *node.recent][:_MOST_RECENT]
+        if self.consequences is not None:
+            self.consequences.watch_files(job, task)
         self.conclude(job, task)
 
     def conclude(self, job: JobRuntime, task: TaskRecord) -> None:

@@ -19,6 +19,7 @@ from orchestrator.local.batch.autoscaling import REAL_PACE, AutoscalePace
 from orchestrator.local.batch.delays import NO_DELAYS, Delays, Pace
 from orchestrator.local.batch.interference import NO_INTERFERENCE, Interference
 from orchestrator.local.batch.persistence.journal import Journal
+from orchestrator.local.batch.quotas import Quotas
 from orchestrator.local.batch.recovery import folders_to_keep, recover
 from orchestrator.local.batch.routes import OPERATIONS
 from orchestrator.local.batch.versions import Casing, dialects
@@ -47,6 +48,7 @@ class BatchEndpoint:
         mount: adds paths of its own to the application, before it starts.
         autoscale_pace: of automatic scaling.
         shortest_recurrence: seconds, of job schedules.
+        quotas: none by default.
         casing: of the words that recordings and the SDK write differently.
         state_file: where pools, jobs and tasks are kept and found again; None keeps them in memory only.
         tls: with the server's certificate, for https; None for http.
@@ -68,6 +70,7 @@ class BatchEndpoint:
         mount: Callable[[web.Application, Account], None] | None = None,
         autoscale_pace: AutoscalePace = REAL_PACE,
         shortest_recurrence: float = SHORTEST_RECURRENCE,
+        quotas: Quotas | None = None,
         casing: Casing = Casing.LIVE,
         state_file: Path | None = None,
         tls: ssl.SSLContext | None = None,
@@ -80,6 +83,7 @@ class BatchEndpoint:
         self._dialects = dialects(casing)
         self._autoscale_pace = autoscale_pace
         self._shortest_recurrence = shortest_recurrence
+        self._quotas = quotas
         self._pace = delays if isinstance(delays, Pace) else Pace(delays)
         self._interference = interference
         self._mount = mount
@@ -123,6 +127,7 @@ class BatchEndpoint:
                 changes=None if journal is None else journal.changes,
                 autoscale_pace=self._autoscale_pace,
                 shortest_recurrence=self._shortest_recurrence,
+                quotas=self._quotas,
             )
             await account.start()
             if loaded is not None:

@@ -202,6 +202,22 @@ def task_id_same_as_release() -> ApiError:
     return ApiError(409, "TaskIdSameAsJobReleaseTask", message)
 
 
+def pool_quota_reached() -> ApiError:
+    """The account has as many pools as it may have."""
+    return ApiError(409, "PoolQuotaReached", "The pool quota for the account has been reached.")
+
+
+def job_quota_reached() -> ApiError:
+    """The account has as many active jobs and job schedules as it may have."""
+    message = "Active job and job schedule quota for the account has been reached."
+    return ApiError(409, "ActiveJobAndScheduleQuotaReached", message)
+
+
+def task_files_cleaned_up() -> ApiError:
+    """The task's retention time is over."""
+    return ApiError(409, "TaskFilesCleanedup", "The files of the specified task are cleaned up.")
+
+
 def task_files_unavailable() -> ApiError:
     """The task never was on a node."""
     message = "The specified operation is not supported as the task files are not available."

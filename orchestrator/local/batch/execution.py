@@ -108,6 +108,9 @@ class Node(Protocol):
     async def remove(self, directory: str) -> None:
         """Delete a folder below the root, whoever owns the files in it."""
 
+    async def died(self) -> bool:
+        """Wait for the end of the node's process; tell whether it came without an order."""
+
     def lose(self) -> None:
         """Die at once, as a machine whose power fails: what runs comes back as lost."""
 

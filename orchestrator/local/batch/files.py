@@ -21,6 +21,7 @@ from orchestrator.local.batch.errors import (
     file_not_found,
     node_not_found,
     node_not_ready,
+    task_files_cleaned_up,
     task_files_unavailable,
 )
 from orchestrator.local.batch.filters import FILE_FILTERS
@@ -33,6 +34,7 @@ from orchestrator.local.batch.node_files import (
     parse_range,
 )
 from orchestrator.local.batch.pages import list_page, walk_sorted
+from orchestrator.local.batch.retention import kept_until
 from orchestrator.local.batch.runtime import Machine
 from orchestrator.local.batch.store.views import task_directory
 from orchestrator.local.wire.call import Call, Reply, done
@@ -53,6 +55,9 @@ def _of_task(account: Account, call: Call) -> _Place:
     job, task = account.task(call.parameters["jobId"], call.parameters["taskId"])
     if task.node_id is None or task.pool_id is None:
         raise task_files_unavailable()
+    until = kept_until(task)
+    if until is not None and until <= call.at:
+        raise task_files_cleaned_up()
     pool = account.has_pool(task.pool_id)
     machine = pool.machines.get(task.node_id) if pool is not None else None
     if machine is None:

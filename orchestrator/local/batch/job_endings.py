@@ -7,6 +7,7 @@ error checking".
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import anyio
 import anyio.lowlevel
@@ -19,8 +20,10 @@ from orchestrator.local.batch.dispatch import Dispatch
 from orchestrator.local.batch.interference import Interference
 from orchestrator.local.batch.leftovers import remove_folder
 from orchestrator.local.batch.preparation import Preparations
+from orchestrator.local.batch.retention import Retention
 from orchestrator.local.batch.runtime import JobRuntime, Machine, PoolRuntime
 from orchestrator.local.batch.store.outcomes import Ending, JobAction
+from orchestrator.local.batch.store.records import TaskRecord
 from orchestrator.local.batch.store.states import JobState
 from orchestrator.local.batch.store.views import job_folder
 from orchestrator.local.wire import times
@@ -29,6 +32,9 @@ log = structlog.get_logger("orchestrator.local.batch")
 
 _BOOT_LIMIT = 30.0
 """Seconds that the end of a job waits after a restart for nodes to be back."""
+
+_STEP = 200
+"""Tasks of a deleted job that go in one step of the loop."""
 
 _ENDINGS = {"requeue": Ending.REQUEUED, "terminate": Ending.TERMINATED}
 
@@ -43,6 +49,7 @@ class JobEndings:
         allocation: starts lost nodes again.
         pace: delays to take.
         interference: may step in.
+        retention: removes what tasks leave behind.
         pools: by key.
         forget: takes a deleted job out.
     """
@@ -56,6 +63,7 @@ class JobEndings:
         allocation: Allocation,
         pace: Pace,
         interference: Interference,
+        retention: Retention,
         pools: dict[str, PoolRuntime],
         forget: Callable[[JobRuntime], None],
     ) -> None:
@@ -65,6 +73,7 @@ class JobEndings:
         self._allocation = allocation
         self._pace = pace
         self._interference = interference
+        self._retention = retention
         self._pools = pools
         self._forget = forget
         self.over: Callable[[JobRuntime], None] = lambda _job: None
@@ -230,6 +239,7 @@ class JobEndings:
             return
         await anyio.sleep(self._pace.now.job_deletion + self._interference.lingering(job=record.id))
         await self._remove_files(job)
+        await _remove_tasks(job)
         self._forget(job)
         log.info("job.deleted", job=record.id)
         self.over(job)
@@ -272,6 +282,15 @@ class JobEndings:
         if job.record.ends_with_its_tasks:
             self.terminate(job, "AllTasksComplete", times.now())
 
+    def watch_files(self, job: JobRuntime, task: TaskRecord) -> None:
+        """Remove the files of a task that ran when their time is over.
+
+        Args:
+            job: of the task.
+            task: completed.
+        """
+        self._retention.watch(job, task)
+
     def recover(self, machine: Machine) -> None:
         """Start a node again whose process died.
 
@@ -279,3 +298,13 @@ class JobEndings:
             machine: whose process is gone.
         """
         self._allocation.recover(machine)
+
+
+async def _remove_tasks(job: JobRuntime) -> None:
+    # A million at once would hold up everybody else, here and in the state file: others have as much time.
+    tasks = job.record.tasks
+    while len(tasks):
+        began = anyio.current_time()
+        for _, task in list(islice(tasks.after(None), _STEP)):
+            job.record.remove_task(task)
+        await anyio.sleep(anyio.current_time() - began)

@@ -58,6 +58,7 @@ async def create(account: Account, call: Call) -> Reply:
         raise job_being_deleted() if existing.record.state is JobState.DELETING else job_exists()
     if account.has_schedule(record.id) is not None:
         raise job_schedule_with_same_id_exists()
+    account.check_job_quota()
     account.births.begin(record)
     # The service tells this address whatever the job's id is (recorded in every version).
     return created(f"{call.account_url}/jobs/job-1", record.modified)

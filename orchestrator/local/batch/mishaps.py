@@ -60,7 +60,7 @@ class Mishaps:
         log.info("mishap.node_lost", pool=machine.record.pool_id, node=machine.record.id)
         machine.node.lose()
         if not machine.attempts and not machine.commands and self._may(machine, NodeState.REBOOTING):
-            # Whoever runs something there notices by itself.
+            # It would be noticed in a moment, but who asked for it should see it at once.
             self._allocation.recover(machine)
         return True
 

@@ -190,6 +190,11 @@ class NodeProcess:
         if error is not None:
             raise OSError(error)
 
+    async def died(self) -> bool:
+        """Wait for the end of the agent and of all it ran; tell whether it came without an order."""
+        await self._gone.wait()
+        return self.lost.is_set()
+
     def lose(self) -> None:
         """Kill the agent, as a machine's power failure would; what runs is lost."""
         if self._transport is not None and not self._gone.is_set():

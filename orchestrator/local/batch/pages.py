@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from orchestrator.local.wire.api_error import invalid_query_parameter
 from orchestrator.local.wire.call import Call, Reply, listing
-from orchestrator.local.wire.odata import Field, parse_filter
+from orchestrator.local.wire.odata import Field, Filter, parse_filter
 from orchestrator.local.wire.paging import Selection, next_link, page_size, read_token
 
 R = TypeVar("R")
@@ -23,6 +23,7 @@ def list_page(
     *,
     fields: Mapping[str, Field[R]] | None = None,
     members: frozenset[str] | None = None,
+    narrow: Callable[[Filter[R]], Walk[R]] | None = None,
 ) -> Reply:
     """Answer a list request.
 
@@ -33,6 +34,7 @@ def list_page(
         show: a record as the wire shows it.
         fields: that it can be filtered by.
         members: that can be selected.
+        narrow: gives a walk over those records that a filter can mean, in place of all of them.
 
     Returns:
         A page, with a next link if there is more.
@@ -45,7 +47,10 @@ def list_page(
     check_expand(call)
     start = read_token(call.query.get("$skiptoken"))
     stated = call.query.get("$filter")
-    wanted = parse_filter(stated, fields or {}).test if stated is not None else None
+    filtered = parse_filter(stated, fields or {}) if stated is not None else None
+    wanted = filtered.test if filtered is not None else None
+    if filtered is not None and narrow is not None:
+        walk = narrow(filtered)
     page: list[Mapping[str, Any]] = []
     last = ""
     for key, record in walk(start):

@@ -78,6 +78,7 @@ async def create(account: Account, call: Call) -> Reply:
     existing = account.has_pool(record.id)
     if existing is not None:
         raise pool_being_deleted() if existing.record.state is PoolState.DELETING else pool_exists()
+    account.check_pool_quota()
     account.pool_lives.begin(record)
     return created(f"{call.account_url}/pools/{record.id}", record.modified)
 

@@ -71,6 +71,17 @@ class Preparations:
         run = job.record.preparations.get(place)
         return run is not None and run.succeeded
 
+    @staticmethod
+    def failed(job: JobRuntime, machine: Machine) -> bool:
+        """Tell whether a job's preparation ended badly on a node, and was not just broken off.
+
+        Args:
+            job: that has a preparation task.
+            machine: where.
+        """
+        run = job.record.preparations.get(_place(machine))
+        return run is not None and bool(run.ended) and not run.succeeded
+
     async def _prepare(self, job: JobRuntime, machine: Machine) -> None:
         place = _place(machine)
         run = job.record.preparations[place]
@@ -151,6 +162,7 @@ class Preparations:
             and (spec["rerunOnNodeRebootAfterSuccess"] or not run.succeeded)
         ):
             job.record.preparations.pop(_place(machine))
+            job.queue.barred.discard(machine.key)
             job.record.touch()
 
     @staticmethod

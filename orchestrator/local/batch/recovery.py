@@ -61,6 +61,8 @@ def recover(account: Account, loaded: Loaded) -> None:
         account.preparations.after_restart(job, by_key)
         for task in [one for one in job.record.tasks if one.busy]:
             _take_back(account, job, task, at)
+        for task in job.record.tasks:
+            account.retention.watch(job, task)
         if job.record.state is not JobState.COMPLETED:
             for task in job.record.tasks:
                 if task.state is TaskState.ACTIVE:

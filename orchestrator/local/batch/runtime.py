@@ -151,6 +151,7 @@ class JobRuntime:
         ending: whether its end is being carried out.
         deadline: scope of the wait for its wall clock.
         changed: told when an attempt or a preparation ends.
+        expiring: keys of tasks whose files go, by the second.
     """
 
     record: JobRecord
@@ -161,6 +162,7 @@ class JobRuntime:
     ending: bool = False
     deadline: anyio.CancelScope | None = None
     changed: Signal = field(default_factory=Signal)
+    expiring: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

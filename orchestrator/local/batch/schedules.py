@@ -70,6 +70,7 @@ async def create(account: Account, call: Call) -> Reply:
     if existing is not None:
         deleting = existing.record.state is ScheduleState.DELETING
         raise job_schedule_being_deleted() if deleting else job_schedule_exists()
+    account.check_job_quota()
     record = ScheduleRecord(id=name, spec=spec, created=at, modified=at, state_since=at)
     record.replan(at)
     account.add_schedule(ScheduleRuntime(record))

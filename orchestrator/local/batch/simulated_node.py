@@ -105,7 +105,8 @@ class SimulatedNode:
         self._root = root
         self._alarms = alarms
         self._running: dict[str, _Running] = {}
-        self._gone = False
+        self._gone = asyncio.Event()
+        self._lost = False
 
     @property
     def root(self) -> Path:
@@ -128,7 +129,7 @@ class SimulatedNode:
 
         started_at = datetime.now(UTC)
         self._running[name] = _Running(self._alarms.set(seconds, end), started_at, on_ended)
-        if self._gone:
+        if self._gone.is_set():
             self._lose(name)
 
     async def execute(self, execution: Execution, *, on_started: Callable[[datetime], None]) -> Outcome:
@@ -168,15 +169,24 @@ class SimulatedNode:
             directory: relative to the root.
         """
 
+    async def died(self) -> bool:
+        """Wait for the end; tell whether it came by `lose`."""
+        await self._gone.wait()
+        return self._lost
+
     def lose(self) -> None:
         """Die: what runs comes back as lost, soon."""
-        self._gone = True
-        for name in list(self._running):
-            self._lose(name)
+        self._lost = True
+        self._end()
 
     async def close(self) -> None:
         """End everything."""
-        self.lose()
+        self._end()
+
+    def _end(self) -> None:
+        self._gone.set()
+        for name in list(self._running):
+            self._lose(name)
 
     def _lose(self, name: str) -> None:
         running = self._running.pop(name)

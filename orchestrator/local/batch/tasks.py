@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -18,7 +19,7 @@ from orchestrator.local.batch.errors import (
 )
 from orchestrator.local.batch.filters import TASK_FILTERS
 from orchestrator.local.batch.leftovers import remove_folder
-from orchestrator.local.batch.pages import check_expand, list_page
+from orchestrator.local.batch.pages import Walk, check_expand, list_page
 from orchestrator.local.batch.runtime import JobRuntime
 from orchestrator.local.batch.store.creation import (
     check_open,
@@ -29,7 +30,7 @@ from orchestrator.local.batch.store.creation import (
 )
 from orchestrator.local.batch.store.outcomes import TASK_ENDED, Ending
 from orchestrator.local.batch.store.past import counts_as_of, task_as_of, walk_as_of
-from orchestrator.local.batch.store.records import TaskRecord
+from orchestrator.local.batch.store.records import JobRecord, TaskRecord
 from orchestrator.local.batch.store.states import TaskState
 from orchestrator.local.batch.store.task_bodies import (
     DEFAULT_TASK_CONSTRAINTS,
@@ -42,6 +43,7 @@ from orchestrator.local.wire import times
 from orchestrator.local.wire.api_error import ApiError, invalid_property
 from orchestrator.local.wire.call import Call, Reply, created, done, element, listing
 from orchestrator.local.wire.conditions import check_conditions
+from orchestrator.local.wire.odata import Bounds, Filter
 from orchestrator.local.wire.paging import Selection
 from orchestrator.local.wire.times import etag, timestamp
 
@@ -129,7 +131,24 @@ async def list_all(account: Account, call: Call) -> Reply:
         lambda task: task_wire(task, call.account_url),
         fields=TASK_FILTERS,
         members=TASK_MEMBERS,
+        # How tasks were a while ago is no business of an index.
+        narrow=partial(_narrowed, job.record) if call.as_of is None else None,
     )
+
+
+def _narrowed(job: JobRecord, wanted: Filter[TaskRecord]) -> Walk[TaskRecord]:
+    states = wanted.among.get("state")
+    first, last = wanted.bounds.get("stateTransitionTime", Bounds())
+    if states is None and first is None and last is None:
+        return job.tasks.after
+
+    def walk(start: str | None) -> Iterator[tuple[str, TaskRecord]]:
+        for key in job.index.walk(start, states=states, first=first, last=last):
+            task = job.tasks.get(key)
+            if task is not None:
+                yield key, task
+
+    return walk
 
 
 async def get(account: Account, call: Call) -> Reply:

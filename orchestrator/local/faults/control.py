@@ -16,6 +16,7 @@ from aiohttp import web
 
 from orchestrator.local.batch.account import Account
 from orchestrator.local.batch.delays import Pace
+from orchestrator.local.batch.quotas import Quotas
 from orchestrator.local.batch.runtime import Machine
 from orchestrator.local.batch.store.resizing import node_number
 from orchestrator.local.faults.lab import FaultLab, Firing
@@ -149,14 +150,29 @@ class Control:
         return {"node": machine.record.id, "state": machine.record.state.value}
 
     async def _settings(self, _request: web.Request) -> Any:
-        return {"time_scale": self._pace.scale}
+        quotas = self._quotas()
+        return {
+            "time_scale": self._pace.scale,
+            "pool_quota": quotas.pools,
+            "job_quota": quotas.active_jobs,
+        }
 
     async def _set(self, request: web.Request) -> Any:
         wanted = await _object(request)
-        if wanted.keys() != {"time_scale"}:
-            raise _Refused(HTTPStatus.BAD_REQUEST, "the one setting is time_scale")
-        self._pace.set_scale(_seconds(wanted, "time_scale"))
+        if not wanted or not wanted.keys() <= {"time_scale", "pool_quota", "job_quota"}:
+            raise _Refused(HTTPStatus.BAD_REQUEST, "the settings are time_scale, pool_quota and job_quota")
+        quotas = self._quotas()
+        pools = _quota(wanted, "pool_quota", quotas.pools)
+        jobs = _quota(wanted, "job_quota", quotas.active_jobs)
+        if "time_scale" in wanted:
+            self._pace.set_scale(_seconds(wanted, "time_scale"))
+        quotas.pools, quotas.active_jobs = pools, jobs
         return await self._settings(request)
+
+    def _quotas(self) -> Quotas:
+        if self._account is None:
+            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the service is not started yet")
+        return self._account.quotas
 
     async def _nothing(self, _request: web.Request) -> Any:
         raise _Refused(HTTPStatus.NOT_FOUND, "there is nothing of that name and method here")
@@ -202,6 +218,14 @@ def _seconds(values: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise _Refused(HTTPStatus.BAD_REQUEST, f"{name} is a number, 0 or more")
     return float(value)
+
+
+def _quota(values: Mapping[str, Any], name: str, present: int | None) -> int | None:
+    value = values.get(name, present)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise _Refused(HTTPStatus.BAD_REQUEST, f"{name} is a whole number, 0 or more, or null for none")
+    found: int | None = value
+    return found
 
 
 def _error(status: int, message: str) -> web.Response:

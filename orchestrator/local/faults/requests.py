@@ -11,7 +11,13 @@ from typing import Any, Final
 import anyio
 import msgspec
 
-from orchestrator.local.batch.errors import job_not_found, pool_not_found, task_not_found
+from orchestrator.local.batch.errors import (
+    job_not_found,
+    job_quota_reached,
+    pool_not_found,
+    pool_quota_reached,
+    task_not_found,
+)
 from orchestrator.local.faults.decision import Occasion, task_matches
 from orchestrator.local.faults.kinds import (
     CollectionOutcome,
@@ -36,13 +42,17 @@ _CODES: Final[Mapping[str, tuple[int, str]]] = {
     "ServerBusy": (503, _BUSY),
     "InternalError": (500, internal_error().message),
     "OperationTimedOut": (500, "Operation could not be completed within the specified time."),
-    "ActiveJobAndScheduleQuotaReached": (
-        409,
-        "Active job and job schedule quota for the account has been reached.",
-    ),
-    "PoolQuotaReached": (409, "The pool quota for the account has been reached."),
     "AccountIsDisabled": (403, "The specified account is disabled."),
-    **{one.code: (one.status, one.message) for one in (pool_not_found(), job_not_found(), task_not_found())},
+    **{
+        one.code: (one.status, one.message)
+        for one in (
+            pool_quota_reached(),
+            job_quota_reached(),
+            pool_not_found(),
+            job_not_found(),
+            task_not_found(),
+        )
+    },
 }
 _USUAL: Final = {429: "TooManyRequests", 500: "InternalError", 503: "ServerBusy"}
 _CREATES: Final = frozenset({"create_pool", "create_job", "create_task", "create_task_collection"})

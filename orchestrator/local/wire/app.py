@@ -30,6 +30,7 @@ from orchestrator.local.wire.api_error import (
     unsupported_query_parameter,
     unsupported_version,
 )
+from orchestrator.local.wire.auth import Sent
 from orchestrator.local.wire.bearer import AUDIENCE
 from orchestrator.local.wire.call import JSON_TYPE, Call, Framing, Reply, parse_query
 from orchestrator.local.wire.credentials import Credentials
@@ -136,9 +137,8 @@ class App(Generic[S]):
         raw_path, _, raw_query = request.raw_path.partition("?")
         pairs = parse_query(raw_query)
         body = await _read(request)
-        self._key.verify(
-            method=request.method, raw_path=raw_path, query=pairs, headers=request.headers, at=at
-        )
+        sent = Sent(method=request.method, raw_path=raw_path, query=pairs, headers=request.headers)
+        self._key.verify(sent, at=at)
         query: dict[str, str] = {}
         for name, value in pairs:
             if value:

@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -34,6 +35,23 @@ _SIGNED_AFTER_LENGTH: Final = (
 )
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 _CLOCK_TOLERANCE: Final = 15 * 60 * TICKS_PER_SECOND
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What of a request tells who sent it.
+
+    Args:
+        method: upper case.
+        raw_path: as on the request line, without the query.
+        query: decoded names and values in the order sent.
+        headers: looked up without case.
+    """
+
+    method: str
+    raw_path: str
+    query: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
 
 
 class SharedKey:
@@ -66,42 +84,31 @@ class SharedKey:
         digest = hmac.new(self._key, string.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
         return base64.b64encode(digest).decode()
 
-    def verify(
-        self,
-        *,
-        method: str,
-        raw_path: str,
-        query: Sequence[tuple[str, str]],
-        headers: Mapping[str, str],
-        at: int,
-    ) -> None:
+    def verify(self, sent: Sent, *, at: int) -> None:
         """Pass a request that was signed with the account's key within a quarter of an hour.
 
         Args:
-            method: upper case.
-            raw_path: as on the request line, without the query.
-            query: decoded names and values in the order sent.
-            headers: looked up without case.
+            sent: the request.
             at: the present instant in ticks.
 
         Raises:
             ApiError: AuthenticationFailed, with what is wrong in AuthenticationErrorDetail.
         """
-        account, signature = self._claim(headers.get("Authorization"))
+        account, signature = self._claim(sent.headers.get("Authorization"))
         if account != self.account_name:
             # The recorded sentence; it names only what the client itself claimed.
             raise authentication_failed(
                 f"Cannot find the claimed account when trying to GetProperties for the account {account}."
             )
-        _check_date(headers, at)
-        paths = dict.fromkeys((_requoted(raw_path), raw_path))
-        lengths = _length_readings(method, headers.get("Content-Length"))
+        _check_date(sent.headers, at)
+        paths = dict.fromkeys((_requoted(sent.raw_path), sent.raw_path))
+        lengths = _length_readings(sent.method, sent.headers.get("Content-Length"))
         for path, length, lowered in itertools.product(paths, lengths, (False, True)):
             string = string_to_sign(
-                method=method,
+                method=sent.method,
                 resource=f"/{account}{path}",
-                query=query,
-                headers=headers,
+                query=sent.query,
+                headers=sent.headers,
                 content_length=length,
                 lower_names=lowered,
             )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Final
 
-from orchestrator.local.wire.auth import SharedKey
+from orchestrator.local.wire.auth import Sent, SharedKey
 from orchestrator.local.wire.bearer import BearerTokens
 
 _BEARER: Final = "bearer"
@@ -26,29 +25,18 @@ class Credentials:
         self._shared_key = SharedKey(account_name, account_key)
         self._tokens = BearerTokens(account_key)
 
-    def verify(
-        self,
-        *,
-        method: str,
-        raw_path: str,
-        query: Sequence[tuple[str, str]],
-        headers: Mapping[str, str],
-        at: int,
-    ) -> None:
+    def verify(self, sent: Sent, *, at: int) -> None:
         """Pass a request that is signed, or carries a token; see `SharedKey` and `BearerTokens`.
 
         Args:
-            method: upper case.
-            raw_path: as on the request line, without the query.
-            query: decoded names and values in the order sent.
-            headers: looked up without case.
+            sent: the request.
             at: the present instant in ticks.
 
         Raises:
             ApiError: 401 for a token, 403 for a signature.
         """
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        scheme, _, token = sent.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == _BEARER:
             self._tokens.verify(token.strip(), at=at)
         else:
-            self._shared_key.verify(method=method, raw_path=raw_path, query=query, headers=headers, at=at)
+            self._shared_key.verify(sent, at=at)

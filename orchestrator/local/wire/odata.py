@@ -17,9 +17,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from orchestrator.local.wire.api_error import ApiError, invalid_query_parameter
 from orchestrator.local.wire.times import parse_timestamp
@@ -77,17 +77,36 @@ class Field(Generic[R]):
     startswith: bool = False
 
 
+class Bounds(NamedTuple):
+    """A stretch of time, both ends included; None for no bound."""
+
+    first: int | None = None
+    last: int | None = None
+
+    def both(self, other: Bounds) -> Bounds:
+        """What lies in this stretch and in another one.
+
+        Args:
+            other: stretch.
+        """
+        firsts = [one for one in (self.first, other.first) if one is not None]
+        lasts = [one for one in (self.last, other.last) if one is not None]
+        return Bounds(max(firsts, default=None), min(lasts, default=None))
+
+
 @dataclass(frozen=True, slots=True)
 class Filter(Generic[R]):
     """A parsed filter.
 
     Args:
         test: whether a record is wanted.
-        equal: properties that every wanted record has with this value, for a planner to start from.
+        among: properties of which every wanted record has one of these values, for a planner to start from.
+        bounds: of instants, by property; every wanted record lies between them.
     """
 
     test: Test[R]
-    equal: Mapping[str, Any]
+    among: Mapping[str, frozenset[Any]] = field(default_factory=dict)
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +114,15 @@ class _Token:
     kind: str
     text: str
     at: int
+
+
+_BOUNDS: Final[Mapping[str, Callable[[int], Bounds]]] = {
+    "eq": lambda at: Bounds(at, at),
+    "gt": lambda at: Bounds(first=at),
+    "ge": lambda at: Bounds(first=at),
+    "lt": lambda at: Bounds(last=at),
+    "le": lambda at: Bounds(last=at),
+}
 
 
 def parse_filter(text: str, fields: Mapping[str, Field[R]]) -> Filter[R]:
@@ -156,7 +184,9 @@ class _Parser(Generic[R]):
         if len(tests) == 1:
             return tests[0]
         choices = tuple(part.test for part in tests)
-        return Filter(lambda record: any(test(record) for test in choices), {})
+        shared = set(tests[0].among).intersection(*(part.among for part in tests))
+        among = {name: frozenset().union(*(part.among[name] for part in tests)) for name in shared}
+        return Filter(lambda record: any(test(record) for test in choices), among)
 
     def _both(self) -> Filter[R]:
         tests = [self._atom()]
@@ -165,8 +195,14 @@ class _Parser(Generic[R]):
         if len(tests) == 1:
             return tests[0]
         needs = tuple(part.test for part in tests)
-        equal = {name: value for part in tests for name, value in part.equal.items()}
-        return Filter(lambda record: all(test(record) for test in needs), equal)
+        among: dict[str, frozenset[Any]] = {}
+        bounds: dict[str, Bounds] = {}
+        for part in tests:
+            for name, values in part.among.items():
+                among[name] = values & among.get(name, values)
+            for name, stretch in part.bounds.items():
+                bounds[name] = stretch.both(bounds.get(name, stretch))
+        return Filter(lambda record: all(test(record) for test in needs), among, bounds)
 
     def _atom(self) -> Filter[R]:
         token = self._take()
@@ -193,7 +229,7 @@ class _Parser(Generic[R]):
         self._expect(")")
         prefix = _unquoted(literal.text)
         get = field.get
-        return Filter(lambda record: (value := get(record)) is not None and value.startswith(prefix), {})
+        return Filter(lambda record: (value := get(record)) is not None and value.startswith(prefix))
 
     def _comparison(self, name: _Token) -> Filter[R]:
         field = self._field(name)
@@ -218,7 +254,9 @@ class _Parser(Generic[R]):
                 value = get(record)
                 return value is not None and compare(value, wanted)
 
-        return Filter(test, {name.text: wanted} if symbol == "eq" else {})
+        among = {name.text: frozenset((wanted,))} if symbol == "eq" else {}
+        bounds = {name.text: _BOUNDS[symbol](wanted)} if field.kind is Kind.INSTANT and symbol != "ne" else {}
+        return Filter(test, among, bounds)
 
     def _field(self, name: _Token) -> Field[R]:
         field = self._fields.get(name.text) if name.kind == "word" else None

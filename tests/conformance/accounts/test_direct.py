@@ -12,7 +12,14 @@ import anyio
 import pytest
 
 from orchestrator.accounts import Account, StorageAccount
-from orchestrator.errors import NotFoundError, OrchestratorError, ServiceError, UnreachableError
+from orchestrator.accounts.download import BlobDownload
+from orchestrator.errors import (
+    DownloadError,
+    NotFoundError,
+    OrchestratorError,
+    ServiceError,
+    UnreachableError,
+)
 from orchestrator.limits import Limits
 from orchestrator.states import BlobSnapshot
 from tests.conformance.accounts.batch_stub import DROP, HANG, Reply, Seen
@@ -50,7 +57,17 @@ def piece(content: bytes, *, of: int | None = None, offset: int = 0, **headers: 
 
 
 async def read(storage: StorageAccount) -> bytes:
-    return b"".join([part async for part in storage.read_blob("c", "b")])
+    return b"".join(await parts_of(storage.download("c", "b")))
+
+
+async def parts_of(download: BlobDownload) -> list[bytes]:
+    parts: list[bytes] = []
+
+    async def take(part: bytes | memoryview) -> None:
+        parts.append(bytes(part))
+
+    await download.bring(take)
+    return parts
 
 
 @pytest.mark.parametrize("size", [0, 1, 65 * 1024, _MIB + 1, 4 * _MIB])
@@ -85,14 +102,26 @@ async def test_a_small_blob_comes_in_one_request(stub: StorageStub, storage: Sto
     assert asked.headers["x-ms-range"] == f"bytes=0-{4 * _MIB - 1}"
 
 
-@pytest.mark.parametrize("size", [7, 70_000])
-async def test_a_blob_that_is_not_what_its_md5_says_is_refused(
-    stub: StorageStub, storage: StorageAccount, size: int
+@pytest.mark.parametrize("header", ["x-ms-blob-content-md5", "Content-MD5"])
+async def test_what_there_is_to_know_of_a_blob_comes_with_its_first_piece(
+    stub: StorageStub, storage: StorageAccount, header: str
 ) -> None:
-    stub.says(piece(b"x" * size, x_ms_blob_content_md5=md5_of(b"other")))
-    with pytest.raises(ServiceError, match="MD5") as raised:
-        await read(storage)
-    assert raised.value.code == "Md5Mismatch"
+    told = piece(b"content")
+    stub.says(Reply(206, told.body, {**told.headers, header: md5_of(b"content")}))
+    download = storage.download("c", "b")
+    assert download.found is None
+    await parts_of(download)
+    assert download.found == BlobSnapshot(name="b", size=7, md5=hashlib.md5(b"content").digest())
+
+
+async def test_the_md5_of_a_piece_is_not_taken_for_that_of_the_blob(
+    stub: StorageStub, storage: StorageAccount
+) -> None:
+    first = piece(b"x" * (4 * _MIB), of=4 * _MIB + 1, Content_MD5=md5_of(b"x" * (4 * _MIB)))
+    stub.says(first, piece(b"x", of=4 * _MIB + 1, offset=4 * _MIB))
+    download = storage.download("c", "b")
+    assert [len(part) for part in await parts_of(download)] == [4 * _MIB, 1]
+    assert download.found == BlobSnapshot(name="b", size=4 * _MIB + 1)
 
 
 async def test_the_parts_of_a_large_blob_come_in_order_and_of_one_version(
@@ -106,7 +135,7 @@ async def test_the_parts_of_a_large_blob_come_in_order_and_of_one_version(
 
     stub.says(part)
     assert await read(storage) == content
-    assert [seen.headers.get("If-Match") for seen in stub.seen] == [None, *['"0x1"'] * 5]
+    assert [seen.headers.get("If-Match") for seen in stub.seen] == [None, *['"0x1"'] * 4]
 
 
 async def test_a_part_that_is_refused_ends_the_whole_with_the_refusal_itself(
@@ -184,9 +213,12 @@ async def test_a_reader_that_leaves_early_or_is_cancelled_gives_its_memory_back(
     stub: StorageStub, storage: StorageAccount
 ) -> None:
     stub.says(piece(b"x" * (4 * _MIB), of=8 * _MIB))
-    pieces = storage.read_blob("c", "b")
-    await anext(pieces)
-    await pieces.aclose()
+
+    async def full(_: bytes | memoryview) -> None:
+        raise DownloadError("No space left on device")
+
+    with pytest.raises(DownloadError):
+        await storage.download("c", "b").bring(full)
     assert storage.memory_free == _LIMITS.transfer_bytes
     stub.says(HANG)
     stub.arrived.clear()

@@ -69,6 +69,9 @@ async def test_rules_come_and_go_one_by_one(raw: RawClient, control: ControlClie
         ("POST", "/settings", {"time_scale": -1}, 400, "time_scale"),
         ("POST", "/settings", {"time_scale": True}, 400, "time_scale"),
         ("POST", "/settings", {"scale": 1}, 400, "time_scale"),
+        ("POST", "/settings", {}, 400, "time_scale"),
+        ("POST", "/settings", {"pool_quota": -1}, 400, "pool_quota is a whole number"),
+        ("POST", "/settings", {"job_quota": "1"}, 400, "job_quota is a whole number"),
         ("GET", "/none", None, 404, "nothing of that name"),
         ("POST", "/pools/none/nodes/0/lose", None, 404, "pool does not exist"),
         ("POST", "/pools/p/nodes/7/lose", None, 404, "no node number 7"),
@@ -131,6 +134,35 @@ async def test_a_lost_node_with_a_task_is_noticed(raw: RawClient, job: str, cont
 async def test_the_pace_is_changed_for_what_begins_from_then_on(
     raw: RawClient, control: ControlClient
 ) -> None:
-    assert (await control.send("GET", "/settings"))[1] == {"time_scale": 1.0}
-    assert await control.send("POST", "/settings", {"time_scale": 0.5}) == (200, {"time_scale": 0.5})
+    assert (await control.send("GET", "/settings"))[1]["time_scale"] == 1.0
+    status, told = await control.send("POST", "/settings", {"time_scale": 0.5})
+    assert (status, told["time_scale"]) == (200, 0.5)
     assert (await raw.send("POST", "/jobs", job_body())).status == 201
+
+
+async def code_of(raw: RawClient, path: str, body: dict[str, Any]) -> tuple[int, str]:
+    answer = await raw.send("POST", path, body)
+    return answer.status, "" if answer.status == 201 else answer.json()["code"]
+
+
+async def test_quotas_are_set_while_it_runs_and_completed_jobs_are_free(
+    raw: RawClient, control: ControlClient
+) -> None:
+    status, told = await control.send("POST", "/settings", {"pool_quota": 1, "job_quota": 2})
+    assert (status, told) == (200, {"time_scale": 1.0, "pool_quota": 1, "job_quota": 2})
+    assert await code_of(raw, "/pools", pool_body()) == (201, "")
+    assert await code_of(raw, "/pools", pool_body("q")) == (409, "PoolQuotaReached")
+    assert await code_of(raw, "/jobs", job_body()) == (201, "")
+    schedule = {"id": "s", "schedule": {"doNotRunUntil": "2100-01-01T00:00:00Z"}}
+    schedule |= {"jobSpecification": {"poolInfo": {"poolId": "p"}}}
+    assert await code_of(raw, "/jobschedules", schedule) == (201, "")
+    reached = (409, "ActiveJobAndScheduleQuotaReached")
+    assert await code_of(raw, "/jobs", job_body("k")) == reached
+    assert await code_of(raw, "/jobschedules", {**schedule, "id": "another"}) == reached
+    await raw.post("/jobs/j/terminate")
+    await raw.job_in("completed")
+    assert await code_of(raw, "/jobs", job_body("k")) == (201, "")
+    assert await code_of(raw, "/jobs", job_body("l")) == reached
+    await control.send("POST", "/settings", {"job_quota": None})
+    assert await code_of(raw, "/jobs", job_body("l")) == (201, "")
+    assert (await control.send("GET", "/settings"))[1]["pool_quota"] == 1

@@ -201,3 +201,15 @@ async def test_what_is_being_deleted_stays_longer(raw: RawClient, lab: FaultLab)
     await lab.wait_fired("linger")
     with anyio.fail_after(10):
         await raw.gone("/pools/p")
+
+
+async def test_a_node_that_dies_while_it_prepares_a_job_is_prepared_anew(
+    raw: RawClient, lab: FaultLab
+) -> None:
+    lab.add({**fault("lose_node", seconds=0.1), "match": {"task": "jobpreparation"}})
+    script = sh("mkdir $AZ_BATCH_NODE_SHARED_DIR/been && exec sleep 600; true")
+    await raw.post("/pools", pool_body(targetDedicatedNodes=1))
+    await raw.post("/jobs", job_body(jobPreparationTask={"commandLine": script}))
+    await raw.post("/jobs/j/tasks", {"id": "t", "commandLine": "true"})
+    assert untouched(await raw.task_in("completed"))
+    assert lab.fired("lose_node") == 1

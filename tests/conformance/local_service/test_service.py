@@ -24,6 +24,7 @@ from azure.batch.models import (
     VirtualMachineConfiguration,
 )
 from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import HttpResponseError
 from azure.storage.blob.aio import BlobServiceClient
 
 from orchestrator.local import LocalService, LocalSettings
@@ -140,6 +141,23 @@ async def test_a_state_directory_keeps_keys_and_blobs_and_serves_one_at_a_time(t
         connection_string = service.settings.storage_connection_string
         async with BlobServiceClient.from_connection_string(connection_string) as storage:
             assert [container.name async for container in storage.list_containers()] == ["kept"]
+
+
+async def test_quotas_hold_from_the_start() -> None:
+    async with LocalService(pool_quota=0, job_quota=1) as service, client(service.settings) as batch:
+        job = BatchJobCreateOptions(id="j", pool_info=BatchPoolInfo(pool_id="p"))
+        await batch.create_job(job)
+        with pytest.raises(HttpResponseError, match="ActiveJobAndScheduleQuotaReached"):
+            await batch.create_job(BatchJobCreateOptions(id="k", pool_info=BatchPoolInfo(pool_id="p")))
+        image = BatchVmImageReference(publisher="canonical", offer="ubuntu-24_04-lts", sku="server")
+        machine = VirtualMachineConfiguration(
+            image_reference=image, node_agent_sku_id="batch.node.ubuntu 24.04"
+        )
+        pool = BatchPoolCreateOptions(
+            id="p", vm_size="Standard_D2s_v3", virtual_machine_configuration=machine
+        )
+        with pytest.raises(HttpResponseError, match="PoolQuotaReached"):
+            await batch.create_pool(pool)
 
 
 async def test_a_port_that_is_taken_is_told_and_leaves_nothing(

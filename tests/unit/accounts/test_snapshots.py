@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,6 +106,15 @@ def test_a_page_of_tasks_has_its_link() -> None:
     assert [task.id for task in tasks] == ["myTask"] * 3
     assert link == "https://acc/jobs/j/tasks?$skiptoken=x"
     assert snapshots.task_page(b'{"value":[]}') == ([], None)
+
+
+def test_a_page_of_tasks_leaves_the_collector_nothing_to_look_at() -> None:
+    body = b'{"value":[{"id":"a","state":"running","executionInfo":{"startTime":"2026-01-02T03:04:05Z"}}]}'
+    before = gc.get_count()[0]
+    tasks = [snapshots.task_page(body)[0][0] for _ in range(200)]
+    # Each of the very many would bring a pause of the event loop nearer.
+    assert gc.get_count()[0] - before < len(tasks)
+    assert not any(map(gc.is_tracked, tasks))
 
 
 def test_a_job_tells_where_it_runs_and_why_it_ended() -> None:

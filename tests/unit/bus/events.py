@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from orchestrator.bus import EventBus
 from orchestrator.events import Event, JobCreated, TaskStarted, TaskSucceeded
@@ -26,6 +26,9 @@ def job_created() -> JobCreated:
 
 
 def bus_of(
-    owner: Owner, *, queue: int = 100, record: Callable[[Event], Awaitable[None]] | None = None
+    owner: Owner,
+    *,
+    queue: int = 100,
+    record: Callable[[Sequence[Event]], Awaitable[None]] | None = None,
 ) -> EventBus:
     return EventBus("run", limits=Limits(subscription_queue=queue), start=owner.start, record=record)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
 
@@ -43,8 +45,8 @@ async def test_events_are_numbered_from_one_before_anybody_sees_them() -> None:
     numbers: list[int] = []
     recorded: list[int] = []
 
-    async def record(event: Event) -> None:
-        recorded.append(event.sequence)
+    async def record(events: Sequence[Event]) -> None:
+        recorded.extend(event.sequence for event in events)
 
     async with Owner() as owner:
         bus = bus_of(owner, record=record)
@@ -60,9 +62,9 @@ async def test_an_event_is_recorded_before_it_is_delivered() -> None:
     recorded: list[Event] = []
     seen_before_the_record: list[Event] = []
 
-    async def record(event: Event) -> None:
+    async def record(events: Sequence[Event]) -> None:
         await anyio.lowlevel.checkpoint()
-        recorded.append(event)
+        recorded.extend(events)
 
     async with Owner() as owner:
         bus = bus_of(owner, record=record)
@@ -85,9 +87,9 @@ async def test_every_subscriber_sees_the_same_order_from_many_publishers_through
     release = anyio.Event()
     orders: list[list[int]] = [[], []]
 
-    async def record(event: Event) -> None:
+    async def record(events: Sequence[Event]) -> None:
         # Every other event takes longer to write than those after it.
-        if event.sequence % 2:
+        if events[0].sequence % 2:
             await release.wait()
 
     async def slow(event: Event) -> None:
@@ -111,8 +113,8 @@ async def test_every_subscriber_sees_the_same_order_from_many_publishers_through
 async def test_an_event_that_could_not_be_recorded_is_not_delivered_and_does_not_hold_up_the_next() -> None:
     seen: list[int] = []
 
-    async def record(event: Event) -> None:
-        if event.sequence == 1:
+    async def record(events: Sequence[Event]) -> None:
+        if events[0].sequence == 1:
             raise OSError("disk full")
 
     async with Owner() as owner:
@@ -130,8 +132,8 @@ async def test_a_publisher_cancelled_while_its_event_is_recorded_does_not_hold_u
     seen: list[int] = []
     never = anyio.Event()
 
-    async def record(event: Event) -> None:
-        if event.sequence == 1:
+    async def record(events: Sequence[Event]) -> None:
+        if events[0].sequence == 1:
             await never.wait()
 
     async with Owner() as owner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -104,8 +104,8 @@ async def test_a_callback_that_awaits_something_cancelled_fails_and_goes_on() ->
 async def test_a_failure_that_the_journal_can_not_take_does_not_end_the_handler() -> None:
     handled: list[Event] = []
 
-    async def record(event: Event) -> None:
-        if isinstance(event, HandlerFailed):
+    async def record(events: Sequence[Event]) -> None:
+        if any(isinstance(event, HandlerFailed) for event in events):
             raise OSError("disk full")
 
     def failing(event: Event) -> None:

@@ -67,9 +67,9 @@ class Downloads:
             read_task_file=node.read if node is not None else None,
         )
 
-    async def note(self, event: Event, /) -> None:
+    async def note(self, *events: Event) -> None:
         await anyio.lowlevel.checkpoint()
-        self.events.append(event)
+        self.events.extend(events)
 
     def of(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 import anyio
 
-from orchestrator.errors import ServiceError
+from orchestrator.errors import NotFoundError, ServiceError
+from orchestrator.handlers.task_fetch import Take
 from orchestrator.states import BlobSnapshot, TaskKey
 
 
@@ -22,6 +24,7 @@ class MemoryStorage:
         self.told_md5: dict[str, bytes | None] = {}
         self.broken: set[str] = set()
         self.listing_broken = False
+        self.gone = False
         self.gate: anyio.Event | None = None
         self.reading = 0
         self.most_reading = 0
@@ -34,21 +37,23 @@ class MemoryStorage:
             raise ServiceError("no", operation="list blobs", status=403, code="AuthorizationFailure")
         for name in sorted(self.blobs):
             if name.startswith(prefix):
-                yield self._snapshot(name)
+                yield self.snapshot(name)
 
     async def blob(self, container: str, name: str) -> BlobSnapshot | None:
-        assert container == "outputs"
         await anyio.lowlevel.checkpoint()
-        return self._snapshot(name) if name in self.blobs else None
+        return self.snapshot(name) if name in self.blobs else None
 
-    def _snapshot(self, name: str) -> BlobSnapshot:
+    def download(self, container: str, name: str) -> MemoryBlob:
+        return MemoryBlob(self, container, name)
+
+    def snapshot(self, name: str) -> BlobSnapshot:
         content = self.blobs[name]
         md5 = hashlib.md5(content).digest()
         return BlobSnapshot(
             name=name, size=self.told_size.get(name, len(content)), md5=self.told_md5.get(name, md5)
         )
 
-    async def read_blob(self, container: str, name: str) -> AsyncIterator[bytes]:
+    async def read_blob(self, container: str, name: str) -> AsyncGenerator[bytes, None]:
         assert container == "outputs"
         self.reading += 1
         self.read.append(name)
@@ -57,6 +62,9 @@ class MemoryStorage:
             await anyio.lowlevel.checkpoint()
             if self.gate is not None:
                 await self.gate.wait()
+            if self.gone or name not in self.blobs:
+                code = "ContainerNotFound" if self.gone else "BlobNotFound"
+                raise NotFoundError("none", operation="read blob", status=404, code=code)
             content = self.blobs[name]
             for start in range(0, len(content), 700_000):
                 yield content[start : start + 700_000]
@@ -79,6 +87,22 @@ class MemoryStorage:
             for path in paths
         ]
         self.put(task, "manifest.json", json.dumps({"version": 1, "files": files}).encode())
+
+
+class MemoryBlob:
+    """A blob on its way; it is found with its first piece."""
+
+    def __init__(self, storage: MemoryStorage, container: str, name: str) -> None:
+        self.found: BlobSnapshot | None = None
+        self._storage = storage
+        self._container = container
+        self._name = name
+
+    async def bring(self, take: Take) -> None:
+        async with aclosing(self._storage.read_blob(self._container, self._name)) as pieces:
+            async for piece in pieces:
+                self.found = self._storage.snapshot(self._name)
+                await take(piece)
 
 
 class NodeFiles:

@@ -71,9 +71,10 @@ class Collected:
             self.publish, self.deliver, lambda task: TaskOutputs(input_name=f"{task}.in")
         )
 
-    async def publish(self, event: Event, /) -> None:
-        assert isinstance(event, JobSettled)
-        self.settled.append(event)
+    async def publish(self, *events: Event) -> None:
+        for event in events:
+            assert isinstance(event, JobSettled)
+            self.settled.append(event)
 
     async def deliver(self, result: TaskResult) -> None:
         self.results.append(result)

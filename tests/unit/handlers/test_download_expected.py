@@ -172,3 +172,50 @@ async def test_a_tasks_own_failure_file_is_kept(tmp_path: Path, storage: MemoryS
     storage.put("t1", "failure.json", b"mine")
     await downloaded(tmp_path, storage, failed(exit_code=None))
     assert files_below(tmp_path) == {"job/t1/failure.json": b"mine"}
+
+
+NAMED = TaskOutputs(expected=("out/a.txt",), names=("out/a.txt",))
+
+
+async def test_files_that_the_job_file_names_come_without_a_listing(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    storage.put("t1", "out/a.txt", b"one")
+    storage.put("t1", "stdout.txt", b"two")
+    storage.put("t1", "not named.txt")
+    storage.listing_broken = True
+    end = only_end(await downloaded(tmp_path, storage, succeeded(), wanted=NAMED))
+    assert end.missing == ()
+    assert files_below(tmp_path) == {"job/t1/out/a.txt": b"one", "job/t1/stdout.txt": b"two"}
+
+
+async def test_a_file_that_the_job_file_names_and_that_is_not_there_is_missing(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    end = only_end(await downloaded(tmp_path, storage, succeeded(), wanted=NAMED))
+    assert end.missing == (("out/a.txt", "no file matched"),)
+
+
+async def test_a_container_that_is_gone_is_not_taken_for_files_that_are_not_there(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    storage.gone = True
+    end = only_end(await downloaded(tmp_path, storage, succeeded(), wanted=NAMED))
+    assert sorted(name for name, _ in end.missing) == ["out/a.txt", "stderr.txt", "stdout.txt"]
+    assert all("ContainerNotFound" in reason for _, reason in end.missing)
+
+
+async def test_a_failed_task_whose_logs_are_not_uploaded_gets_them_from_its_node_though_they_have_names(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    node = NodeFiles({("t1", "stderr.txt"): b"what went wrong"})
+    await downloaded(tmp_path, storage, failed(), wanted=NAMED, node=node)
+    assert files_below(tmp_path) == {"job/t1/stderr.txt": b"what went wrong"}
+
+
+async def test_a_failure_file_that_the_job_file_names_and_that_is_not_there_is_written_here(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    wanted = TaskOutputs(names=("failure.json",))
+    await downloaded(tmp_path, storage, failed(exit_code=None), wanted=wanted)
+    assert list(files_below(tmp_path)) == ["job/t1/failure.json"]

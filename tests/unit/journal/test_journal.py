@@ -19,11 +19,6 @@ from orchestrator.limits import Limits
 from tests.unit.owner import LIMIT
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "journal.sqlite"
-
-
 def write(path: Path, content: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)

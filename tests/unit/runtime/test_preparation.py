@@ -41,8 +41,14 @@ class SharedPool:
     async def create_container(self, name: str, *, metadata: Mapping[str, str]) -> bool:
         return True
 
+    async def keep_open(self, container: str, access: object, *, lifetime: float, least: float) -> None:
+        assert 0 < least < lifetime
+
     async def owe(self, kind: str, resource_id: str) -> None:
         self.owed.append((kind, resource_id))
+
+    async def owner(self) -> str:
+        return "machine-1"
 
     async def settle(self, kind: str, resource_id: str) -> None:
         self.owed.remove((kind, resource_id))
@@ -54,8 +60,8 @@ async def test_a_pool_that_its_creator_deletes_meanwhile_is_told_before_tasks_wa
     service = SharedPool()
     told: list[Event] = []
 
-    async def publish(event: Event, /) -> None:
-        told.append(event)
+    async def publish(*events: Event) -> None:
+        told.extend(events)
 
     wanted = {"id": "j", "pool": {"id": "shared"}, "tasks": [{"id": "t", "command_line": "true"}]}
     preparation = RunPreparation(

@@ -15,7 +15,8 @@ from orchestrator.errors import ConflictError, NotFoundError, PoolError
 from orchestrator.events import Event, JobCreated, PoolCreated
 from orchestrator.limits import Limits
 from orchestrator.spec import parse_job, plan_run
-from orchestrator.stages.job import create_job, refuse_existing_job
+from orchestrator.spec.marks import RUN_KEY
+from orchestrator.stages.job import create_job, find_own_job
 from orchestrator.stages.pool import PoolStage, still_there
 from orchestrator.states import (
     AllocationState,
@@ -59,6 +60,7 @@ class Service:
         self.pool = pool
         self.job = job
         self.interrupted = interrupted
+        self.job_metadata: tuple[tuple[str, str], ...] = ()
         self.owed: list[tuple[str, str]] = []
         self.told: list[type[Event]] = []
 
@@ -75,7 +77,7 @@ class Service:
         await anyio.lowlevel.checkpoint()
         if self.job is None:
             raise NotFoundError(operation="get job", status=404, code="JobNotFound")
-        return JobSnapshot(id=job_id, state=self.job)
+        return JobSnapshot(id=job_id, state=self.job, metadata=self.job_metadata)
 
     async def create_pool(self, body: Mapping[str, Any]) -> Creation:
         await self._on_the_way()
@@ -84,6 +86,8 @@ class Service:
 
     async def create_job(self, body: Mapping[str, Any]) -> Creation:
         await self._on_the_way()
+        if self.job is not None:
+            raise ConflictError(operation="create job", status=409, code="JobExists")
         self.job = JobState.ACTIVE
         return Creation.CREATED
 
@@ -95,11 +99,14 @@ class Service:
     async def owe(self, kind: str, resource_id: str) -> None:
         self.owed.append((kind, resource_id))
 
+    async def owner(self) -> str:
+        return "machine-1"
+
     async def settle(self, kind: str, resource_id: str) -> None:
         self.owed.remove((kind, resource_id))
 
-    async def publish(self, event: Event, /) -> None:
-        self.told.append(type(event))
+    async def publish(self, *events: Event) -> None:
+        self.told.extend(type(event) for event in events)
 
 
 def pool_stage(service: Service, folder: Path, limits: Limits) -> PoolStage:
@@ -120,6 +127,7 @@ def pool_stage(service: Service, folder: Path, limits: Limits) -> PoolStage:
         start_environment={},
         application=None,
         start_files=no_files,
+        job_lifetime=60.0,
     )
 
 
@@ -162,12 +170,42 @@ async def test_a_job_that_takes_too_long_to_go_is_named() -> None:
     with pytest.raises(
         ConflictError, match=r"job j is being deleted and still there after 0\.001 s"
     ) as raised:
-        await refuse_existing_job(
+        await find_own_job(
             job_id="j",
+            run_id="r-1",
             batch=service,  # type: ignore[arg-type]  # the one method that the stage uses
             limits=IMPATIENT,
         )
     assert raised.value.code == "JobBeingDeleted"
+
+
+async def test_a_job_that_names_the_run_is_its_own_and_any_other_is_in_the_way() -> None:
+    service = Service(job=JobState.ACTIVE)
+    service.job_metadata = ((RUN_KEY, "r-1"),)
+    found = await find_own_job(job_id="j", run_id="r-1", batch=service, limits=IMPATIENT)  # type: ignore[arg-type]
+    assert found is not None
+    with pytest.raises(ConflictError, match=r"job j exists and is active"):
+        await find_own_job(job_id="j", run_id="r-2", batch=service, limits=IMPATIENT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("run_id", ["r-1", "r-2"])
+async def test_a_job_that_a_late_request_of_a_dead_program_made_is_taken_and_no_other(run_id: str) -> None:
+    service = Service(job=JobState.ACTIVE)
+    service.job_metadata = ((RUN_KEY, "r-1"),)
+    creating = create_job(
+        run_id=run_id,
+        body=JOB,
+        batch=service,  # type: ignore[arg-type]  # the methods that the stage uses
+        ledger=service,
+        publish=service.publish,
+    )
+    if run_id == "r-1":
+        await creating
+        assert (service.told, service.owed) == ([JobCreated], [("job", "j")])
+    else:
+        with pytest.raises(ConflictError):
+            await creating
+        assert (service.told, service.owed) == ([], [])
 
 
 @pytest.mark.parametrize(("state", "told"), [(None, "is gone"), (PoolState.DELETING, "is being deleted")])

@@ -73,8 +73,8 @@ class Service:
 async def submit(service: Service, tasks: Sequence[TaskBody | None]) -> tuple[TaskSubmission, list[Event]]:
     told: list[Event] = []
 
-    async def publish(event: Event) -> None:
-        told.append(event)
+    async def publish(*events: Event) -> None:
+        told.extend(events)
 
     async def source() -> AsyncIterator[TaskBody | None]:
         for task in tasks:

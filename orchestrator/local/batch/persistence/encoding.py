@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -25,14 +25,14 @@ class Batch:
 
     Args:
         dropped_resources: kind and name.
-        dropped_tasks: job and sequence.
+        dropped_tasks: job, first and last sequence.
         resources: to put down.
         tasks: to put down.
         satisfied: job and task.
     """
 
     dropped_resources: tuple[tuple[str, str], ...] = ()
-    dropped_tasks: tuple[tuple[str, int], ...] = ()
+    dropped_tasks: tuple[tuple[str, int, int], ...] = ()
     resources: tuple[Row, ...] = ()
     tasks: tuple[Row, ...] = ()
     satisfied: tuple[tuple[str, str], ...] = ()
@@ -51,11 +51,22 @@ def encode(changes: ChangeSet) -> Batch:
         (tasks if isinstance(key, TaskKey) else resources).append((first, second, pack(record)))
     return Batch(
         dropped_resources=tuple(key for key in changes.removed if not isinstance(key, TaskKey)),
-        dropped_tasks=tuple(key for key in changes.removed if isinstance(key, TaskKey)),
+        dropped_tasks=_stretches(key for key in changes.removed if isinstance(key, TaskKey)),
         resources=tuple(resources),
         tasks=tuple(tasks),
         satisfied=changes.satisfied,
     )
+
+
+def _stretches(keys: Iterable[TaskKey]) -> tuple[tuple[str, int, int], ...]:
+    """Gather neighbours: a job's tasks mostly go together."""
+    found: list[tuple[str, int, int]] = []
+    for job, sequence in sorted(keys):
+        if found and found[-1][0] == job and found[-1][2] == sequence - 1:
+            found[-1] = (job, found[-1][1], sequence)
+        else:
+            found.append((job, sequence, sequence))
+    return tuple(found)
 
 
 def pack(record: Tracked) -> bytes:

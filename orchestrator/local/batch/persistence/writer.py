@@ -45,8 +45,8 @@ class Writer:
                     if kind == "job":
                         execute("DELETE FROM tasks WHERE job=?", (name,))
                         execute("DELETE FROM satisfied WHERE job=?", (name,))
-                for job, sequence in batch.dropped_tasks:
-                    execute("DELETE FROM tasks WHERE job=? AND sequence=?", (job, sequence))
+                for stretch in batch.dropped_tasks:
+                    execute("DELETE FROM tasks WHERE job=? AND sequence BETWEEN ? AND ?", stretch)
                 self._put("resources", batch.resources)
                 self._put("tasks", batch.tasks)
                 self._put("satisfied", batch.satisfied)

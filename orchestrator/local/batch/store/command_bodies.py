@@ -86,11 +86,7 @@ def user_identity(value: Any, name: str) -> dict[str, Any]:
     return wire
 
 
-def command_line(value: Any, name: str) -> str:
-    """Read a commandLine."""
-    read: str = text(LONGEST_COMMAND, empty=False)(value, name)
-    return read
-
+command_line: Final = text(LONGEST_COMMAND, empty=False)
 
 CONTAINERS: Final = refused("containers")
 PACKAGES: Final = refused("application packages")

@@ -12,7 +12,7 @@ from msgspec import field
 from orchestrator.local.batch.store.changes import JobChanges, Notes, ResourceKey, TaskKey, Tracked
 from orchestrator.local.batch.store.dependencies import DependencyGraph
 from orchestrator.local.batch.store.outcomes import Ending
-from orchestrator.local.batch.store.sorted_index import SortedIndex
+from orchestrator.local.batch.store.sorted_index import SortedIndex, key_of
 from orchestrator.local.batch.store.states import (
     ALLOCATION_MOVES,
     JOB_MOVES,
@@ -28,6 +28,7 @@ from orchestrator.local.batch.store.states import (
     check_move,
 )
 from orchestrator.local.batch.store.task_counts import TaskCounts
+from orchestrator.local.batch.store.task_index import TaskIndex
 from orchestrator.local.wire.times import UNLIMITED, parse_duration
 
 Spec = Mapping[str, Any]
@@ -114,7 +115,7 @@ class JobRecord(Tracked, eq=False):
     """A job and its tasks."""
 
     live: ClassVar[frozenset[str]] = frozenset(
-        {"task_changes", "tasks", "counts", "dependencies", "sequences"}
+        {"task_changes", "tasks", "index", "counts", "dependencies", "sequences"}
     )
 
     id: str
@@ -135,6 +136,8 @@ class JobRecord(Tracked, eq=False):
     """By pool and node; `touch` the job when one changes."""
     releases: dict[tuple[str, str], CommandRun] = field(default_factory=dict)
     tasks: SortedIndex[TaskRecord] = field(default_factory=SortedIndex)
+    index: TaskIndex = field(default_factory=TaskIndex)
+    """Of its tasks."""
     counts: TaskCounts = field(default_factory=TaskCounts)
     dependencies: DependencyGraph = field(default_factory=DependencyGraph)
     sequences: Iterator[int] = field(default_factory=itertools.count)
@@ -213,6 +216,7 @@ class JobRecord(Tracked, eq=False):
             task: whose id is free.
         """
         self.tasks.add(task.id, task)
+        self.index.add(key_of(task.id), task.state, task.state_since)
         self.counts.add(task.state, task.slots, succeeded=task.failure is None)
         if "dependsOn" in task.spec and task.state is not TaskState.COMPLETED:
             self.dependencies.add(task.id, task.spec["dependsOn"])
@@ -224,6 +228,7 @@ class JobRecord(Tracked, eq=False):
             task: of this job.
         """
         self.tasks.pop(task.id)
+        self.index.remove(task.id.lower(), task.state, task.state_since)
         self.counts.remove(task.state, task.slots, succeeded=task.failure is None)
         self.dependencies.discard(task.id)
         if self.task_changes is not None:
@@ -255,10 +260,13 @@ class JobRecord(Tracked, eq=False):
             ImpossibleMoveError: when the table does not list it.
         """
         check_move(TASK_MOVES, task.state, to, f"task {self.id}/{task.id}")
+        key = key_of(task.id)
         self.counts.remove(task.state, task.slots, succeeded=task.failure is None)
+        self.index.remove(key, task.state, task.state_since)
         task.previous_state, task.previous_since = task.state, task.state_since
         task.state, task.state_since, task.failure = to, at, failure
         self.counts.add(to, task.slots, succeeded=failure is None)
+        self.index.add(key, to, at)
 
 
 class NodeRecord(Tracked, eq=False):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from orchestrator.local.wire.api_error import (
@@ -31,6 +32,7 @@ _ABSENT: Final = object()
 _DROPPED: Final = object()
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _LONGEST_SHOWN: Final = 200
+_MOST_DURATIONS: Final = 1024
 
 
 class Member:
@@ -57,17 +59,15 @@ class Shape:
         members: by name, in the order of the echo.
     """
 
-    __slots__ = ("_filled", "_members")
+    __slots__ = ("_members", "_required")
 
     def __init__(self, members: Mapping[str, Member | Reader]) -> None:
-        self._members = {
+        whole = {
             name: member if isinstance(member, Member) else Member(member) for name, member in members.items()
         }
-        self._filled = [
-            (name, member)
-            for name, member in self._members.items()
-            if member.required or member.default is not _ABSENT
-        ]
+        # Plain rows: every member of every task that is added passes here.
+        self._members = {name: (member.read, member.default) for name, member in whole.items()}
+        self._required = [name for name, member in whole.items() if member.required]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,21 +90,20 @@ class Shape:
         if not isinstance(value, dict):
             raise invalid_property(name, shown(value), "An object is expected")
         members = self._members
-        for given in value:
-            if given not in members:
-                raise unsupported_property(given)
-        for filled, member in self._filled:
-            if member.required and value.get(filled) is None:
-                raise missing_property(filled)
+        if not value.keys() <= members.keys():
+            raise unsupported_property(next(given for given in value if given not in members))
+        for required in self._required:
+            if value.get(required) is None:
+                raise missing_property(required)
         result: dict[str, Any] = {}
-        for one, member in members.items():
+        for one, (read, default) in members.items():
             given = value.get(one)
             if given is not None:
-                echo = member.read(given, one)
+                echo = read(given, one)
                 if echo is not _DROPPED:
                     result[one] = echo
-            elif member.default is not _ABSENT:
-                result[one] = member.default
+            elif default is not _ABSENT:
+                result[one] = default
         return result
 
 
@@ -209,15 +208,22 @@ def span(lowest: int = 0, highest: int = UNLIMITED) -> Reader:
 
     def read(value: Any, name: str) -> str:
         try:
-            ticks = parse_duration(value)
+            ticks, echo = _duration(value)
         except (TypeError, ValueError):
             raise invalid_property(name, shown(value), "An ISO 8601 duration is expected") from None
         if not lowest <= ticks <= highest:
             reason = f"It must be from {format_duration(lowest)} to {format_duration(highest)}"
             raise invalid_property(name, shown(value), reason)
-        return format_duration(ticks)
+        return echo
 
     return read
+
+
+@lru_cache(_MOST_DURATIONS)
+def _duration(text: str) -> tuple[int, str]:
+    # Many tasks, few durations.
+    ticks = parse_duration(text)
+    return ticks, format_duration(ticks)
 
 
 def instant(value: Any, name: str) -> str:
@@ -261,6 +267,11 @@ def refused(what: str) -> Reader:
         raise not_implemented(f"{name} ({what})")
 
     return read
+
+
+def unread(value: Any, _name: str) -> Any:
+    """Leave a member to whoever reads it afterwards."""
+    return value
 
 
 def opaque(value: Any, _name: str) -> Any:

@@ -1,35 +1,39 @@
-"""A mapping by id whose pages come in the order of lists: by lower-cased id (recorded).
-
-Keys are kept in blocks, so that an insertion moves a block and not a million keys, and a page starts with a
-binary search.
-"""
+"""A mapping by id whose pages come in the order of lists: by lower-cased id (recorded)."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from orchestrator.local.batch.store.sorted_keys import SortedKeys
 
 T = TypeVar("T")
 
-_BLOCK: Final = 1024
+
+def key_of(name: str) -> str:
+    """Give the key of an id: lower-cased. One that is so already is its own: a million copies take room.
+
+    Args:
+        name: in any case.
+    """
+    lowered = name.lower()
+    return name if lowered == name else lowered
 
 
 class SortedIndex(Generic[T]):
     """Values by id; ids that differ in case only are the same."""
 
-    __slots__ = ("_blocks", "_lasts", "_values")
+    __slots__ = ("_keys", "_values")
 
     def __init__(self) -> None:
         self._values: dict[str, T] = {}
-        self._blocks: list[list[str]] = []
-        self._lasts: list[str] = []
+        self._keys = SortedKeys()
 
     def __len__(self) -> int:
         return len(self._values)
 
     def __iter__(self) -> Iterator[T]:
-        return (self._values[key] for block in self._blocks for key in block)
+        return (self._values[key] for key in self._keys)
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._values
@@ -55,22 +59,11 @@ class SortedIndex(Generic[T]):
         Raises:
             ValueError: when the name is taken.
         """
-        key = name.lower()
+        key = key_of(name)
         if key in self._values:
             raise ValueError(f"{name!r} is taken")
         self._values[key] = value
-        if not self._blocks:
-            self._blocks.append([key])
-            self._lasts.append(key)
-            return
-        at = min(bisect_left(self._lasts, key), len(self._blocks) - 1)
-        block = self._blocks[at]
-        insort(block, key)
-        if len(block) > 2 * _BLOCK:
-            self._blocks.insert(at + 1, block[_BLOCK:])
-            self._lasts.insert(at + 1, block[-1])
-            del block[_BLOCK:]
-        self._lasts[at] = block[-1]
+        self._keys.add(key)
 
     def pop(self, name: str) -> T:
         """Take a value out.
@@ -86,13 +79,7 @@ class SortedIndex(Generic[T]):
         """
         key = name.lower()
         value = self._values.pop(key)
-        at = bisect_left(self._lasts, key)
-        block = self._blocks[at]
-        del block[bisect_left(block, key)]
-        if block:
-            self._lasts[at] = block[-1]
-        else:
-            del self._blocks[at], self._lasts[at]
+        self._keys.remove(key)
         return value
 
     def after(self, key: str | None) -> Iterator[tuple[str, T]]:
@@ -107,9 +94,4 @@ class SortedIndex(Generic[T]):
             Lower-cased ids and values.
         """
         values = self._values
-        at = 0 if key is None else bisect_right(self._lasts, key)
-        for position in range(at, len(self._blocks)):
-            block = self._blocks[position]
-            start = bisect_right(block, key) if key is not None and position == at else 0
-            for name in block[start:]:
-                yield name, values[name]
+        return ((name, values[name]) for name in self._keys.after(key))

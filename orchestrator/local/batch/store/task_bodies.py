@@ -24,10 +24,10 @@ from orchestrator.local.batch.store.shape import (
     choice,
     identifier,
     items,
-    opaque,
     refused,
     span,
     text,
+    unread,
     whole,
 )
 from orchestrator.local.wire.api_error import invalid_property
@@ -164,4 +164,4 @@ task_body = Shape(
 task_replacement = Shape({"constraints": Member(task_constraints, default=None)})
 """PUT of a task: constraints only."""
 
-task_collection = Shape({"value": Member(items(opaque), required=True)})
+task_collection = Shape({"value": Member(items(unread), required=True)})

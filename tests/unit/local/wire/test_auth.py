@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from orchestrator.local.wire import times
 from orchestrator.local.wire.api_error import ApiError
-from orchestrator.local.wire.auth import SharedKey, string_to_sign
+from orchestrator.local.wire.auth import Sent, SharedKey, string_to_sign
 
 KEY: Final = base64.b64encode(b"0123456789abcdef" * 4).decode()
 ACCOUNT: Final = "local"
@@ -42,9 +42,8 @@ def _verify(request: Request, authorization: str | None, at: int = AT) -> None:
     headers = CIMultiDict(request.headers)
     if authorization is not None:
         headers["Authorization"] = authorization
-    SharedKey(ACCOUNT, KEY).verify(
-        method=request.method, raw_path=request.raw_path, query=request.query, headers=headers, at=at
-    )
+    sent = Sent(method=request.method, raw_path=request.raw_path, query=request.query, headers=headers)
+    SharedKey(ACCOUNT, KEY).verify(sent, at=at)
 
 
 def _detail(request: Request, authorization: str | None, at: int = AT) -> str:

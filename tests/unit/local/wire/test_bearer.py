@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from orchestrator.local.wire import times
 from orchestrator.local.wire.api_error import ApiError
+from orchestrator.local.wire.auth import Sent
 from orchestrator.local.wire.bearer import BearerTokens
 from orchestrator.local.wire.credentials import Credentials
 
@@ -113,7 +114,7 @@ def test_no_changed_token_passes(place: int, letter: str) -> None:
 
 def verify(authorization: str) -> None:
     headers = CIMultiDict({"Authorization": authorization})
-    Credentials("local", KEY).verify(method="GET", raw_path="/jobs", query=(), headers=headers, at=AT)
+    Credentials("local", KEY).verify(Sent(method="GET", raw_path="/jobs", query=(), headers=headers), at=AT)
 
 
 def test_a_request_with_a_token_needs_no_signature() -> None:

@@ -168,5 +168,33 @@ def test_deep_nesting_is_refused_and_not_a_crash() -> None:
 
 
 def test_a_planner_learns_what_every_match_has() -> None:
-    assert parse_filter("state eq 'Active' and info/code gt 1", FIELDS).equal == {"state": "active"}
-    assert parse_filter("state eq 'active' or on eq true", FIELDS).equal == {}
+    wanted = parse_filter("state eq 'Active' and info/code gt 1", FIELDS)
+    assert wanted.among == {"state": {"active"}}
+    assert parse_filter("state eq 'active' or on eq true", FIELDS).among == {}
+    either = parse_filter("(state eq 'active' or state eq 'running') and on eq true", FIELDS)
+    assert either.among == {"state": {"active", "running"}, "on": {True}}
+    nothing = parse_filter("state eq 'active' and state eq 'running'", FIELDS)
+    assert nothing.among == {"state": frozenset()}
+
+
+def test_a_planner_learns_between_which_instants_every_match_lies() -> None:
+    early, late = "DateTime'2024-01-01T00:00:01Z'", "DateTime'2024-01-01T00:00:02Z'"
+    first, last = (parse_timestamp(one[9:-1]) for one in (early, late))
+    assert parse_filter(f"at ge {early} and at lt {late}", FIELDS).bounds == {"at": (first, last)}
+    assert parse_filter(f"at gt {early} and at ge {late}", FIELDS).bounds == {"at": (last, None)}
+    assert parse_filter(f"at eq {early}", FIELDS).bounds == {"at": (first, first)}
+    assert parse_filter(f"at ge {early} or on eq true", FIELDS).bounds == {}
+
+
+@given(filters, things)
+def test_every_match_is_where_a_planner_looks(plain: Plain, thing: Thing) -> None:
+    wanted = parse_filter(plain[0], FIELDS)
+    if not wanted.test(thing):
+        return
+    for name, values in wanted.among.items():
+        value = FIELDS[name].get(thing)
+        assert (value.lower() if FIELDS[name].kind is Kind.ENUM else value) in values
+    for name, stretch in wanted.bounds.items():
+        value = FIELDS[name].get(thing)
+        assert stretch.first is None or stretch.first <= value
+        assert stretch.last is None or value <= stretch.last

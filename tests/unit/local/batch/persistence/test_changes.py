@@ -199,3 +199,27 @@ def test_a_node_that_went_is_not_there_any_more(tmp_path: Path) -> None:
     pool.remove_node(one)
     loaded = reloaded(tmp_path / "state", first, encode(account.changes.take()))
     assert not len(loaded.pools[0].nodes)
+
+
+def test_tasks_that_go_together_go_in_one_stretch() -> None:
+    wakes = Wakes()
+    job, other = wakes.job(), wakes.job("K")
+    tasks = [task(job, f"t{number}") for number in range(6)]
+    task(other, "stays")
+    wakes.changes.take()
+    for one in (tasks[2], tasks[0], tasks[1], tasks[5]):
+        job.remove_task(one)
+    assert encode(wakes.changes.take()).dropped_tasks == (("j", 0, 2), ("j", 5, 5))
+
+
+def test_of_a_stretch_that_goes_no_neighbour_goes(tmp_path: Path) -> None:
+    wakes = Wakes()
+    job, other = wakes.job(), wakes.job("K")
+    tasks = [task(job, f"t{number}") for number in range(5)]
+    task(other, "t2")
+    first = encode(wakes.changes.take())
+    for one in tasks[1:4]:
+        job.remove_task(one)
+    found = reloaded(tmp_path / "state.sqlite", first, encode(wakes.changes.take()))
+    left = {(one.id, each.id) for one in found.jobs for each in one.tasks}
+    assert left == {("J", "t0"), ("J", "t4"), ("K", "t2")}

@@ -1,0 +1,1 @@
+"""The daemon's HTTP API: one table of routes makes both the application and its description."""

@@ -1,0 +1,284 @@
+"""Takes runs, begins each when it is its turn, sees it to its end, and ends it early when asked to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import anyio.to_thread
+import structlog
+
+from orchestrator.daemon.acceptance import Acceptance, Wish, discard
+from orchestrator.daemon.again import again
+from orchestrator.daemon.intake import Intake
+from orchestrator.daemon.records import NewRun, Phase, RunRecord
+from orchestrator.daemon.refusals import draining, line_too_long, no_such_run, not_over, nothing_to_retry
+from orchestrator.daemon.results_json import encode_result
+from orchestrator.daemon.task_tables import TaskTables
+from orchestrator.daemon.turns import in_line
+from orchestrator.errors import OrchestratorError, RunCancelledError, error_text
+from orchestrator.runtime.job_run import JobRun
+from orchestrator.runtime.orchestrator import Orchestrator
+from orchestrator.runtime.owner import Owner
+from orchestrator.spec import decode_job, plan_run
+from orchestrator.states import RunOutcome
+
+log = structlog.get_logger()
+
+
+class Room(Protocol):
+    """How much the desk may do at once; read at each turn, so that a reload counts."""
+
+    @property
+    def max_runs(self) -> int:
+        """Runs under way at once."""
+
+    @property
+    def max_waiting(self) -> int:
+        """Runs that may wait."""
+
+
+class Desk:
+    """All runs that are not over, in memory; all of them, and those that are, in the intake's file.
+
+    Args:
+        intake: where runs are written down before anybody is told that they are accepted.
+        orchestrator: open; runs them.
+        acceptance: checks what is handed in.
+        tables: knows which tasks failed.
+        owner: of the tasks that see runs to their end.
+        room: how many at once.
+        environ: where secrets are looked up.
+    """
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        orchestrator: Orchestrator,
+        acceptance: Acceptance,
+        tables: TaskTables,
+        owner: Owner,
+        room: Callable[[], Room],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._intake = intake
+        self._orchestrator = orchestrator
+        self._acceptance = acceptance
+        self._tables = tables
+        self._owner = owner
+        self._room = room
+        self._environ = environ
+        self._waiting: dict[str, RunRecord] = {}
+        self._under_way: dict[str, RunRecord] = {}
+        self._job_runs: dict[str, JobRun] = {}
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.taking = True
+
+    # --- what it knows ------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """How many runs wait in line."""
+        return len(self._waiting)
+
+    @property
+    def under_way(self) -> int:
+        """How many runs have begun and are not over."""
+        return len(self._under_way)
+
+    def job_run(self, run_id: str) -> JobRun | None:
+        """The runtime's hold on a run that is under way."""
+        return self._job_runs.get(run_id)
+
+    def job_runs(self) -> tuple[JobRun, ...]:
+        """Every run that is under way."""
+        return tuple(self._job_runs.values())
+
+    def places(self) -> dict[str, int]:
+        """The place in line of each run that waits, from 1."""
+        line = in_line(self._waiting.values(), self._under_way.values())
+        return {record.run_id: place for place, record in enumerate(line, 1)}
+
+    async def find(self, run_id: str) -> RunRecord:
+        """A run that was accepted and is not forgotten.
+
+        Raises:
+            DaemonError: there is none.
+        """
+        record = await self._intake.get(run_id)
+        if record is None:
+            raise no_such_run(run_id)
+        return record
+
+    # --- what it does -------------------------------------------------------------------------------------
+
+    async def submit(self, wish: Wish) -> tuple[RunRecord, bool]:
+        """Accept a run: once this returns, it is not lost, whatever happens to the daemon.
+
+        Returns:
+            The run, and whether it is new: False where the same idempotency key brought it before.
+
+        Raises:
+            DaemonError: it is refused; nothing is kept of it.
+        """
+        done: list[tuple[RunRecord, bool]] = []
+
+        async def work() -> None:
+            kept = False
+            try:
+                done.append(await self._accept(wish))
+                kept = done[0][1]
+            finally:
+                if not kept:
+                    await discard(wish.folder)
+
+        # To its end even if the client goes away: a run that is written down must be in line too.
+        await self._owner.finish(work)
+        return done[0]
+
+    async def _accept(self, wish: Wish) -> tuple[RunRecord, bool]:
+        known = await self._intake.known(wish.idempotency_key, wish.body_hash)
+        if known is not None:
+            return known, False
+        self._must_take()
+        return await self._write_down(await self._acceptance.check(wish))
+
+    async def retry_failed(self, run_id: str, *, submitter: str) -> RunRecord:
+        """Accept a new run of the tasks of a run that did not succeed.
+
+        Raises:
+            DaemonError: the run is not over, nothing failed, or its files are gone.
+        """
+        record = await self.find(run_id)
+        if record.phase is not Phase.FINISHED:
+            raise not_over(run_id)
+        self._must_take()
+        failed = (await self._tables.of(run_id)).failed()
+        if not failed:
+            raise nothing_to_retry(run_id)
+        spec = decode_job(record.spec)
+        plan = await anyio.to_thread.run_sync(lambda: plan_run(spec, run_id, environ=self._environ))
+        new = await self._acceptance.check_retry(
+            again(plan, frozenset(failed)), parent=run_id, folder=record.folder, submitter=submitter
+        )
+        accepted, _ = await self._write_down(new)
+        return accepted
+
+    async def cancel(self, run_id: str, reason: str) -> RunRecord:
+        """End a run early; one that is over stays as it is.
+
+        Raises:
+            DaemonError: there is none.
+        """
+        record = await self.find(run_id)
+        if record.phase is Phase.FINISHED:
+            return record
+        await self._intake.cancelled(run_id, reason)
+        if self._waiting.pop(run_id, None) is not None:
+            await self._intake.finished(run_id, outcome=RunOutcome.CANCELLED, error=reason)
+        elif (job_run := self._job_runs.get(run_id)) is not None:
+            job_run.cancel(reason)
+        return await self.find(run_id)
+
+    async def forget(self, run_id: str) -> None:
+        """Keep nothing of a run that is over but its results.
+
+        Raises:
+            DaemonError: there is none, or it is not over.
+        """
+        record = await self.find(run_id)
+        if record.phase is not Phase.FINISHED:
+            raise not_over(run_id)
+        self._tables.forget(run_id)
+        await discard(await self._intake.forget(run_id))
+
+    def _must_take(self) -> None:
+        if not self.taking:
+            raise draining()
+        if len(self._waiting) >= self._room().max_waiting:
+            raise line_too_long(len(self._waiting))
+
+    async def _write_down(self, new: NewRun) -> tuple[RunRecord, bool]:
+        record, is_new = await self._intake.accept(new)
+        if is_new:
+            self._waiting[record.run_id] = record
+            self._changed.set()
+            log.info("run.accepted", run=record.run_id, job=record.job_id, source=record.source.value)
+        return record, is_new
+
+    # --- turns --------------------------------------------------------------------------------------------
+
+    def look_again(self) -> None:
+        """Something about the room changed."""
+        self._changed.set()
+
+    async def take_turns(self) -> None:
+        """Begin runs as there is room, for ever."""
+        while True:
+            self._changed.clear()
+            while self.taking and (record := self._next()) is not None:
+                await self._begin(record)
+            await self._changed.wait()
+
+    def _next(self) -> RunRecord | None:
+        if len(self._under_way) >= self._room().max_runs or not self._waiting:
+            return None
+        return in_line(self._waiting.values(), self._under_way.values())[0]
+
+    async def _begin(self, record: RunRecord) -> None:
+        del self._waiting[record.run_id]
+        self._under_way[record.run_id] = record
+        self._idle.clear()
+        await self._intake.begun(record.run_id)
+        try:
+            job_run = await self._orchestrator.submit(decode_job(record.spec), run_id=record.run_id)
+        except OrchestratorError as error:
+            await self._intake.finished(record.run_id, outcome=RunOutcome.ERROR, error=error_text(error))
+            log.warning("run.not_begun", run=record.run_id, error=error_text(error))
+            self._over(record.run_id)
+            return
+        self.adopt(record, job_run)
+
+    def adopt(self, record: RunRecord, job_run: JobRun) -> None:
+        """See a run to its end that the runtime has already."""
+        self._under_way[record.run_id] = record
+        self._job_runs[record.run_id] = job_run
+        self._idle.clear()
+        self._owner.start(lambda: self._see_to_the_end(record.run_id, job_run), f"daemon run {record.run_id}")
+
+    def queue(self, record: RunRecord) -> None:
+        """Put a run that was accepted earlier back in line."""
+        self._waiting[record.run_id] = record
+        self._changed.set()
+
+    async def _see_to_the_end(self, run_id: str, job_run: JobRun) -> None:
+        try:
+            # Asked for before the run began, or before the daemon died.
+            record = await self.find(run_id)
+            if record.cancelled is not None:
+                job_run.cancel(record.cancelled)
+            try:
+                result = await job_run.wait()
+            except RunCancelledError:
+                return  # the orchestrator closed under it: the journal has it, and the next start goes on
+            await self._intake.finished(
+                run_id, outcome=result.outcome, result=encode_result(result), error=result.error
+            )
+            log.info("run.finished", run=run_id, outcome=result.outcome.value)
+        finally:
+            self._over(run_id)
+
+    def _over(self, run_id: str) -> None:
+        self._under_way.pop(run_id, None)
+        self._job_runs.pop(run_id, None)
+        if not self._under_way:
+            self._idle.set()
+        self._changed.set()
+
+    async def until_idle(self) -> None:
+        """Wait until no run is under way."""
+        await self._idle.wait()

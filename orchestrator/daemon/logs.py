@@ -1,0 +1,70 @@
+"""The daemon's log: one line of JSON an event on stderr; the supervisor keeps and rotates it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from orchestrator.daemon.config import LogFormat, LogLevel
+
+_LEVELS = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARNING: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+}
+
+
+class DaemonLogs:
+    """Writes log lines, and can change the level while the daemon runs.
+
+    Every processor is named here: structlog's own choice shows the local variables of each frame of a
+    traceback, and some of ours hold keys and addresses with signatures.
+    """
+
+    def __init__(self, form: LogFormat, level: LogLevel) -> None:
+        self._level = _LEVELS[level]
+        renderer: Any = (
+            structlog.processors.JSONRenderer()
+            if form is LogFormat.JSON
+            else structlog.processors.KeyValueRenderer(
+                key_order=["timestamp", "level", "event"], drop_missing=True
+            )
+        )
+        shared: list[structlog.typing.Processor] = [
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+        ]
+        structlog.configure(
+            processors=[self._drop, *shared, renderer],
+            wrapper_class=structlog.BoundLogger,
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            cache_logger_on_first_use=False,
+        )
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=shared,
+                processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            )
+        )
+        logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+        # What the SDK logs our errors tell in our own words; what aiohttp's server does, our own lines.
+        logging.getLogger("azure").setLevel(logging.CRITICAL)
+
+    def set_level(self, level: LogLevel) -> None:
+        """Write from this level on."""
+        self._level = _LEVELS[level]
+
+    def _drop(
+        self, _logger: object, method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        name = {"exception": "error", "warn": "warning"}.get(method, method).upper()
+        if logging.getLevelNamesMapping().get(name, logging.INFO) < self._level:
+            raise structlog.DropEvent
+        return event

@@ -1,0 +1,235 @@
+"""The daemon's parts, opened and closed in the order in which they depend on each other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import anyio
+import structlog
+
+from orchestrator.daemon.acceptance import Acceptance
+from orchestrator.daemon.account_check import AccountCheck
+from orchestrator.daemon.config import AccountKind, DaemonConfig, DaemonLimits
+from orchestrator.daemon.desk import Desk
+from orchestrator.daemon.feed import Feed
+from orchestrator.daemon.heartbeat import Heartbeat
+from orchestrator.daemon.inbox import Inbox
+from orchestrator.daemon.intake import Intake
+from orchestrator.daemon.metrics import Metrics
+from orchestrator.daemon.supervisor import Supervisor
+from orchestrator.daemon.taking_up import take_up
+from orchestrator.daemon.task_tables import TaskTables
+from orchestrator.daemon.tokens import Tokens, load_tokens
+from orchestrator.errors import ConfigError
+from orchestrator.events import Event
+from orchestrator.runtime.orchestrator import Orchestrator
+from orchestrator.runtime.owner import Owner
+
+log = structlog.get_logger()
+
+_SAFE_TO_CHANGE = frozenset({"daemon_limits", "log_level"})
+
+
+class DaemonService:
+    """Everything but the sockets, so that it can live in somebody else's program too.
+
+    It may be opened and closed from different tasks.
+
+    Args:
+        config: checked.
+        environ: where secrets, the account's settings and the supervisor are looked up.
+
+    Attributes:
+        desk: takes and runs runs.
+        feed: their events.
+        tables: their tasks.
+        tokens: who may ask.
+        heartbeat: whether the loop turns.
+        account: whether the account answers.
+        metrics: what is counted.
+    """
+
+    desk: Desk
+    feed: Feed
+    tables: TaskTables
+    tokens: Tokens
+    heartbeat: Heartbeat
+    account: AccountCheck
+    intake: Intake
+    orchestrator: Orchestrator
+
+    def __init__(self, config: DaemonConfig, *, environ: Mapping[str, str]) -> None:
+        self.config = config
+        self.environ = environ
+        self.supervisor = Supervisor(environ)
+        self.metrics = Metrics(self)
+        self.listeners = 0
+        self.drained = asyncio.Event()
+        self._opened = False
+        self._owner = Owner()
+        self._lock: int | None = None
+        self._closing = contextlib.AsyncExitStack()
+
+    @property
+    def limits(self) -> DaemonLimits:
+        """The daemon's own numbers, as of the last reload."""
+        return self.config.daemon_limits
+
+    @property
+    def under_way(self) -> int:
+        """How many runs are under way; none before it is open."""
+        return self.desk.under_way if self._opened else 0
+
+    @property
+    def uploads(self) -> Path:
+        """Below it lie the files that came with runs, a folder a request."""
+        return self.config.state / "uploads"
+
+    async def open(self) -> None:
+        """Open everything, take up what was accepted before, and begin.
+
+        Raises:
+            ConfigError: the state directory can't be used, or another daemon uses it.
+            OrchestratorError: the account or a file can't be opened.
+        """
+        stack = self._closing
+        try:
+            self._own_the_state_directory()
+            stack.callback(self._let_go)
+            self.tokens = load_tokens(self.config, self.environ)
+            self.intake = await Intake.open(
+                self.config.state / "daemon.sqlite", timeout=self.config.limits.journal_timeout
+            )
+            stack.push_async_callback(self.intake.close)
+            self.orchestrator = self._orchestrator()
+            await self.orchestrator.__aenter__()
+            stack.push_async_exit(self.orchestrator)
+            await self._assemble()
+        except BaseException:
+            await stack.aclose()
+            raise
+
+    async def _assemble(self) -> None:
+        limits, journal = self.limits, self.orchestrator.journal
+        self.tables = TaskTables(journal, kept=limits.tables_kept)
+        self.feed = Feed(journal, kept=limits.events_kept, interval=limits.follow_interval)
+        self.heartbeat = Heartbeat(
+            interval=limits.heartbeat_interval, timeout=limits.heartbeat_timeout, beaten=self.supervisor.beat
+        )
+        self.account = AccountCheck(self.orchestrator, interval=limits.account_check_interval)
+        await self._owner.open()
+        self._closing.push_async_callback(self._owner.close)
+        self.desk = Desk(
+            intake=self.intake,
+            orchestrator=self.orchestrator,
+            acceptance=Acceptance(self.config, self.environ),
+            tables=self.tables,
+            owner=self._owner,
+            room=lambda: self.limits,
+            environ=self.environ,
+        )
+        self.orchestrator.on(Event, self._heard)
+        self._opened = True
+        await take_up(intake=self.intake, orchestrator=self.orchestrator, desk=self.desk)
+        self._owner.start(self.heartbeat.beat, "daemon.heartbeat")
+        self._owner.start(self.feed.pump, "daemon.feed")
+        self._owner.start(self.account.watch, "daemon.account")
+        self._owner.start(self.desk.take_turns, "daemon.turns")
+        if self.config.inbox is not None:
+            inbox = Inbox(self.config.inbox, desk=self.desk)
+            await inbox.prepare()
+            self._owner.start(inbox.watch, "daemon.inbox")
+
+    async def drain(self) -> bool:
+        """Take no more runs, and wait for those under way as long as `shutdown_grace` says.
+
+        Returns:
+            Whether all ended; those that did not are in the journal.
+        """
+        self.desk.taking = False
+        log.info("daemon.draining", under_way=self.desk.under_way, waiting=self.desk.waiting)
+        with anyio.move_on_after(self.limits.shutdown_grace) as grace:
+            await self.desk.until_idle()
+        return not grace.cancelled_caught
+
+    async def close(self) -> None:
+        """Close everything; runs under way are cancelled and cleaned up (see `drain`)."""
+        self.drained.set()
+        if self._opened:
+            self.desk.taking = False
+            for job_run in self.desk.job_runs():
+                job_run.cancel("the daemon was closed")
+            await self.desk.until_idle()
+        await self._closing.aclose()
+
+    def reload(self, config: DaemonConfig) -> tuple[str, ...]:
+        """Take over what can change while runs are under way.
+
+        Args:
+            config: as it was read again.
+
+        Returns:
+            What changed, and what would need a restart to change.
+        """
+        names = DaemonConfig.__struct_fields__
+        different = [name for name in names if getattr(config, name) != getattr(self.config, name)]
+        changes = {name: getattr(config, name) for name in different if name in _SAFE_TO_CHANGE}
+        self.config = _replaced(self.config, changes)
+        self.desk.look_again()
+        return tuple(
+            f"{name} changed" if name in changes else f"{name} needs a restart" for name in different
+        )
+
+    async def _heard(self, event: Event) -> None:
+        self.metrics.count(event)
+        self.feed.tell()
+
+    def _orchestrator(self) -> Orchestrator:
+        config, service = self.config, self.config.service
+        if service.account is AccountKind.AZURE:
+            return Orchestrator.from_env(
+                self.environ,
+                config=Path(service.config) if service.config is not None else None,
+                limits=config.limits,
+                journal_dir=config.state,
+            )
+        return Orchestrator.local(
+            state_dir=config.state / "local-service",
+            env_file=Path(service.env_file) if service.env_file is not None else None,
+            environ=self.environ,
+            limits=config.limits,
+            journal_dir=config.state,
+        )
+
+    def _own_the_state_directory(self) -> None:
+        state = self.config.state
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.uploads.mkdir(mode=0o700, exist_ok=True)
+            self._lock = os.open(state / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._let_go()
+            raise ConfigError(
+                f"another daemon uses {state}: end it, or name another directory",
+                where=f"{self.config.source}: state_dir",
+            ) from error
+        except OSError as error:
+            raise ConfigError(
+                f"{state} can't be used: {error.strerror}", where=f"{self.config.source}: state_dir"
+            ) from error
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _replaced(config: DaemonConfig, changes: Mapping[str, object]) -> DaemonConfig:
+    fields = {name: getattr(config, name) for name in DaemonConfig.__struct_fields__}
+    return DaemonConfig(**{**fields, **changes})

@@ -1,0 +1,50 @@
+"""The tables of tasks of the runs that somebody looks at, kept up to date from the journal."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import anyio
+
+from orchestrator.daemon.task_table import TaskTable
+from orchestrator.journal import Journal
+
+_PAGE = 500
+
+
+class TaskTables:
+    """Makes and keeps tables; the least recently asked for is forgotten first, and made again when asked for.
+
+    Args:
+        journal: where the events are.
+        kept: how many tables stay in memory.
+    """
+
+    def __init__(self, journal: Journal, *, kept: int) -> None:
+        self._journal = journal
+        self._kept = kept
+        self._tables: OrderedDict[str, TaskTable] = OrderedDict()
+        self._locks: dict[str, anyio.Lock] = {}
+
+    async def of(self, run_id: str) -> TaskTable:
+        """The table of a run, up to its newest event.
+
+        Args:
+            run_id: of a run that the journal may not know yet; its table is empty then.
+        """
+        async with self._locks.setdefault(run_id, anyio.Lock()):
+            table = self._tables.setdefault(run_id, TaskTable())
+            self._tables.move_to_end(run_id)
+            # A page at a time, so that the loop is free in between however long the run is.
+            while rows := await self._journal.stream_rows(run_id=run_id, after=table.cursor, limit=_PAGE):
+                for row in rows:
+                    table.fold(row.number, row.event, row.body)
+        while len(self._tables) > self._kept:
+            forgotten, _ = self._tables.popitem(last=False)
+            self._locks.pop(forgotten, None)
+        return table
+
+    def forget(self, run_id: str) -> None:
+        """Keep nothing of a run."""
+        self._tables.pop(run_id, None)
+        self._locks.pop(run_id, None)
