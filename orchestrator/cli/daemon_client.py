@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
+import anyio
 import msgspec
 import platformdirs
 import typer
@@ -32,6 +33,15 @@ TokenFile = Annotated[
 ]
 _CHUNK = 64 * 1024
 _PIECE_TIMEOUT = 60.0
+_LOOK_AGAIN = 0.1
+
+
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, metavar="SECONDS", help="How long to wait for a daemon that is about to be ready."
+    ),
+]
 
 
 class StreamedEvent(msgspec.Struct, frozen=True):
@@ -130,6 +140,32 @@ class DaemonClient:
                 f"is the daemon running? ({error or type(error).__name__})",
                 operation=f"asking the daemon at {where}",
             ) from error
+
+
+async def wait_until_ready(url: str | None, token_file: Path | None, *, seconds: float) -> None:
+    """Wait for a daemon that has been started and may not answer yet.
+
+    Args:
+        url: as `DaemonClient` takes it.
+        token_file: as well.
+        seconds: how long at most; 0 looks once.
+
+    Raises:
+        ConfigError: there is no daemon's state directory, or no token.
+        DaemonError: it answers, and is not ready.
+        UnreachableError: nothing answers there.
+    """
+    deadline = anyio.current_time() + seconds
+    while True:
+        try:
+            async with DaemonClient(url, token_file) as client:
+                await client.ask("GET", "/readyz")
+        except (ConfigError, DaemonError, UnreachableError):
+            if anyio.current_time() >= deadline:
+                raise
+            await anyio.sleep(_LOOK_AGAIN)
+        else:
+            return
 
 
 def _token(file: Path | None, folder: Path) -> str:

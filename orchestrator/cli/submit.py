@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.daemon_client import DaemonClient, DaemonUrl, TokenFile
+from orchestrator.cli.daemon_client import DaemonClient, DaemonUrl, TokenFile, Wait, wait_until_ready
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.options import JobFile, Output
 
@@ -40,6 +40,7 @@ def submit(
             metavar="KEY", help="The same key with the same job gives the same run.", show_default=False
         ),
     ] = None,
+    wait: Wait = 0,
     daemon: DaemonUrl = None,
     token_file: TokenFile = None,
 ) -> None:
@@ -51,6 +52,8 @@ def submit(
     plan = plan_run(load_job(job), new_run_id(), environ=_AnySecret(os.environ))
 
     async def work() -> ExitCode:
+        if wait:
+            await wait_until_ready(daemon, token_file, seconds=wait)
         async with DaemonClient(daemon, token_file) as client:
             view = await client.ask(
                 "POST",
