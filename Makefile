@@ -7,7 +7,7 @@ STAMPS := $(VENV)/stamps
 DEMO := examples/topnwords
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo daemon-demo test test-compat faults check format bench crash lock clean
+.PHONY: help setup demo daemon-demo test test-compat test-page faults storm check format bench crash contract soak lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -49,8 +49,19 @@ test-compat: setup  ## other people's clients (az, older SDKs, JavaScript), inst
 	@$(PY) -m tests.compat.install
 	$(PY) -m pytest tests/compat -m compat
 
+$(STAMPS)/page: requirements/page.txt $(STAMPS)/packages
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/page.txt
+	@touch $@
+
+test-page: setup $(STAMPS)/page  ## the daemon's page in Chromium, which is installed if it is missing; pictures in build/page
+	@$(PY) -m tests.page.install
+	$(PY) -m pytest tests/page -m page
+
 faults: setup  ## N seeded mixtures of faults (default 100), each over a run of 300 tasks
 	FAULT_MIXTURES=$(or $(N),100) FAULT_TASKS=300 $(PY) -m pytest tests/faults/lab/test_mixtures.py
+
+storm: setup  ## N tasks (default 20000) while connections break and answers get lost
+	STORM_TASKS=$(or $(N),20000) $(PY) -m pytest tests/faults/lab/test_storm.py -s
 
 check: setup  ## lint, types, and who may import whom
 	@$(VENV)/bin/ruff check
@@ -65,11 +76,18 @@ format: setup  ## format the code, and correct what the linter can
 bench: setup  ## measure beside the SDK, the tutorial's way and plain aiohttp
 	@$(PY) -m tests.bench
 
-crash: setup  ## kill runs at random moments and take them up again: make crash N=200 SEED=1
-	CRASH_N=$(or $(N),200) CRASH_SEED=$(or $(SEED),1) $(PY) -m pytest tests/faults/test_crash_matrix.py -s
+crash: setup  ## what dies at random moments: make crash KIND=orchestrator|batch|blobs N=200 SEED=1
+	CRASH_KIND=$(or $(KIND),orchestrator) CRASH_N=$(N) CRASH_SEED=$(or $(SEED),1) $(PY) -m pytest tests/faults/test_crash_matrix.py -s
+
+contract: setup  ## ask the API for all that its description allows and forbids, N examples of each (default 100), and pelt it with 10,000 malformed requests
+	CONTRACT_EXAMPLES=$(or $(N),100) MALFORMED=10000 SOAK_SEED=$(SEED) $(PY) -m pytest -s tests/acceptance/daemon/test_contract.py tests/acceptance/daemon/test_malformed.py
+
+soak: setup  ## a daemon under load for minutes: make soak [KIND=day|kill|many|crowd] [SECONDS=600] [SEED=1]
+	SOAK_SECONDS=$(SECONDS) SOAK_SEED=$(SEED) $(PY) -m pytest -s -m soak tests/soak $(if $(KIND),-k $(KIND))
 
 lock: $(STAMPS)/orchestrator  ## make requirements/dev.txt from pyproject.toml
 	$(VENV)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --universal --python-version 3.11 --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(VENV)/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --universal --python-version 3.11 --group page --constraint requirements/dev.txt --output-file requirements/page.txt
 	cd tests/compat && for name in cli sdk14; do ../../$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements-$$name.in --output-file requirements-$$name.txt || exit 1; done
 	cd tests/compat/javascript && npm install --package-lock-only --omit-lockfile-registry-resolved=true --ignore-scripts --no-audit --no-fund
 

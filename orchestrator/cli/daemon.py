@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from orchestrator.cli.loop import run
 
 
 def daemon(
@@ -32,6 +33,7 @@ def daemon(
             f"results      {loaded.results}",
             f"inputs       {loaded.inputs_root or 'only what comes with a job'}",
             f"inbox        {loaded.inbox.dir if loaded.inbox is not None else 'none'}",
+            f"webhooks     {', '.join(hook.shown for hook in loaded.webhooks) or 'none'}",
             f"socket       {loaded.socket_path or 'none'}",
             f"address      {f'{loaded.listen.host}:{loaded.listen.port}' if loaded.listen.host else 'none'}",
             f"runs         {loaded.daemon_limits.max_runs} at once",
@@ -42,7 +44,7 @@ def daemon(
     def work() -> int:
         from orchestrator.daemon.server import serve
 
-        asyncio.run(serve(loaded, environ=os.environ, reread=lambda: load_config(config, os.environ)))
+        run(serve(loaded, environ=os.environ, reread=lambda: load_config(config, os.environ)))
         return 0
 
     if os.getpid() == 1:

@@ -112,5 +112,5 @@ def state_of(view: dict[str, Any]) -> str:
     if view["outcome"]:
         return str(view["outcome"])
     if view["place_in_line"]:
-        return f"queued ({view['place_in_line']}.)"
+        return f"{'queued' if view['phase'] == 'queued' else 'waiting'} ({view['place_in_line']}.)"
     return str(view["phase"])

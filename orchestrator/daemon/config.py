@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import platformdirs
 
+from orchestrator.daemon.webhook_config import WebhookConfig, check_webhooks
 from orchestrator.errors import ConfigError
 from orchestrator.limits import Limits
 from orchestrator.spec.secret import SecretReference
@@ -126,6 +127,7 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         listeners: event streams open at once.
         listener_buffer: bytes that wait for one listener before writing to it has to wait.
         listener_timeout: how long a listener may leave that buffer full before it is cut off.
+        listener_quiet: after so long without an event a listener is sent a sign that its stream lives.
         events_kept: newest events that are kept in memory for all listeners together.
         heartbeat_interval: between two beats of the loop.
         heartbeat_timeout: without a beat for so long, the daemon is not alive.
@@ -133,6 +135,12 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         follow_interval: between two looks at a log that is followed.
         log_bytes: of a task's log that one request is given.
         tables_kept: runs whose tables of tasks are kept in memory.
+        table_tasks: tasks that these tables may have together, but for the one that was asked for last.
+        session_lifetime: for which a browser that has logged in to the page need not do so again.
+        webhook_timeout: of one delivery to a webhook.
+        webhook_backoff: first pause after a delivery that failed; doubles up to `webhook_backoff_limit`.
+        webhook_backoff_limit: longest pause between two tries; there is no last one.
+        keep_days: after which a run that is over is forgotten, with its events; its results stay.
     """
 
     max_runs: int = 8
@@ -148,6 +156,7 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     listeners: int = 1200
     listener_buffer: int = 256 * 1024
     listener_timeout: float = 10.0
+    listener_quiet: float = 5.0
     events_kept: int = 5000
     heartbeat_interval: float = 0.25
     heartbeat_timeout: float = 10.0
@@ -155,6 +164,12 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     follow_interval: float = 0.5
     log_bytes: int = 64 * 1024 * 1024
     tables_kept: int = 16
+    table_tasks: int = 200_000
+    session_lifetime: float = 7 * 86400.0
+    webhook_timeout: float = 10.0
+    webhook_backoff: float = 1.0
+    webhook_backoff_limit: float = 300.0
+    keep_days: float = 30.0
 
     def __post_init__(self) -> None:
         for field in msgspec.structs.fields(self):
@@ -177,6 +192,9 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         listen: sockets.
         tokens: who may ask.
         inbox: a folder to take job files from.
+        webhooks: who is told of events.
+        webhook_hosts: the hosts that webhooks may name, exactly.
+        webhook_networks: ranges of addresses that such a host may have though they are not public.
         limits: of every run, see docs/limits.md.
         daemon_limits: of the daemon itself; can be changed by a reload.
         source: the file's name, with which messages begin; set by `load_config`.
@@ -192,6 +210,9 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     listen: ListenConfig = ListenConfig()
     tokens: TokensConfig = TokensConfig()
     inbox: InboxConfig | None = None
+    webhooks: tuple[WebhookConfig, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
+    webhook_networks: tuple[str, ...] = ()
     limits: Limits = Limits()
     daemon_limits: DaemonLimits = DaemonLimits()
     source: str = ""
@@ -307,6 +328,7 @@ def _check(config: DaemonConfig, where: str) -> None:
             )
     if config.inputs_root is not None and not Path(config.inputs_root).is_dir():
         raise ConfigError(f"there is no folder {config.inputs_root}", where=f"{where}: inputs_root")
+    check_webhooks(config.webhooks, hosts=config.webhook_hosts, ranges=config.webhook_networks, where=where)
     if config.inbox is not None and not config.inbox.poll_interval > 0:
         raise ConfigError("must be more than 0", where=f"{where}: inbox.poll_interval")
 

@@ -111,7 +111,7 @@ def _paths(job: JobSpec) -> Iterator[tuple[str, str]]:
             yield f"{place}.file", task.file
         yield from _resources(place, task.resource_files)
     if job.task_factory is not None:
-        per_file = job.task_factory.per_file
+        per_file = job.task_factory.per_file or ()
         for pattern in (per_file,) if isinstance(per_file, str) else per_file:
             yield "task_factory.per_file", pattern
         yield from _resources("task_factory", job.task_factory.resource_files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import anyio.to_thread
@@ -12,12 +12,12 @@ import structlog
 from orchestrator.daemon.acceptance import Acceptance, Wish, discard
 from orchestrator.daemon.again import again
 from orchestrator.daemon.intake import Intake
+from orchestrator.daemon.line import Line
 from orchestrator.daemon.records import NewRun, Phase, RunRecord
 from orchestrator.daemon.refusals import draining, line_too_long, no_such_run, not_over, nothing_to_retry
 from orchestrator.daemon.results_json import encode_result
 from orchestrator.daemon.task_tables import TaskTables
-from orchestrator.daemon.turns import in_line
-from orchestrator.errors import OrchestratorError, RunCancelledError, error_text
+from orchestrator.errors import JournalError, NotOpenError, OrchestratorError, RunCancelledError, error_text
 from orchestrator.runtime.job_run import JobRun
 from orchestrator.runtime.orchestrator import Orchestrator
 from orchestrator.runtime.owner import Owner
@@ -25,6 +25,9 @@ from orchestrator.spec import decode_job, plan_run
 from orchestrator.states import RunOutcome
 
 log = structlog.get_logger()
+
+_WRITE_AGAIN = 1.0
+"""Seconds between two tries to write down what has happened already."""
 
 
 class Room(Protocol):
@@ -50,6 +53,10 @@ class Desk:
         owner: of the tasks that see runs to their end.
         room: how many at once.
         environ: where secrets are looked up.
+
+    Attributes:
+        taking: whether runs are taken and begun.
+        left: whether those under way were left to the journal, and do not end here any more.
     """
 
     def __init__(
@@ -65,18 +72,21 @@ class Desk:
     ) -> None:
         self._intake = intake
         self._orchestrator = orchestrator
+        self._quota = orchestrator.account.batch.waiting
+        self._quota.patient = True
         self._acceptance = acceptance
         self._tables = tables
         self._owner = owner
         self._room = room
         self._environ = environ
-        self._waiting: dict[str, RunRecord] = {}
-        self._under_way: dict[str, RunRecord] = {}
+        self._line = Line()
+        self._waiting, self._under_way = self._line.waiting, self._line.under_way
         self._job_runs: dict[str, JobRun] = {}
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self.taking = True
+        self.left = False
 
     # --- what it knows ------------------------------------------------------------------------------------
 
@@ -98,10 +108,21 @@ class Desk:
         """Every run that is under way."""
         return tuple(self._job_runs.values())
 
-    def places(self) -> dict[str, int]:
-        """The place in line of each run that waits, from 1."""
-        line = in_line(self._waiting.values(), self._under_way.values())
-        return {record.run_id: place for place, record in enumerate(line, 1)}
+    def place(self, run_id: str) -> int | None:
+        """The place in line of a run, from 1; None where it does not wait."""
+        if run_id in self._waiting:
+            return self._line.place(run_id)
+        return self._quota.place(run_id)
+
+    def waits_for(self, run_id: str) -> str | None:
+        """What a run waits for, apart from those before it; None where there is nothing else."""
+        if (record := self._waiting.get(run_id)) is None:
+            return self._quota.reason(run_id)
+        if (other := self._line.same_job(record)) is not None:
+            return f"job {record.job_id} is under way, as run {other.run_id}"
+        if len(self._under_way) >= (most := self._room().max_runs):
+            return f"{most} runs are under way, as many as may be (daemon_limits.max_runs)"
+        return None
 
     async def find(self, run_id: str) -> RunRecord:
         """A run that was accepted and is not forgotten.
@@ -178,7 +199,7 @@ class Desk:
         if record.phase is Phase.FINISHED:
             return record
         await self._intake.cancelled(run_id, reason)
-        if self._waiting.pop(run_id, None) is not None:
+        if self._line.leave(run_id):
             await self._intake.finished(run_id, outcome=RunOutcome.CANCELLED, error=reason)
         elif (job_run := self._job_runs.get(run_id)) is not None:
             job_run.cancel(reason)
@@ -194,6 +215,8 @@ class Desk:
         if record.phase is not Phase.FINISHED:
             raise not_over(run_id)
         self._tables.forget(run_id)
+        # The journal first: what is left of a forgetting that was cut short can be asked for again.
+        await self._orchestrator.journal.forget(run_id)
         await discard(await self._intake.forget(run_id))
 
     def _must_take(self) -> None:
@@ -205,8 +228,7 @@ class Desk:
     async def _write_down(self, new: NewRun) -> tuple[RunRecord, bool]:
         record, is_new = await self._intake.accept(new)
         if is_new:
-            self._waiting[record.run_id] = record
-            self._changed.set()
+            self.queue(record)
             log.info("run.accepted", run=record.run_id, job=record.job_id, source=record.source.value)
         return record, is_new
 
@@ -225,34 +247,52 @@ class Desk:
             await self._changed.wait()
 
     def _next(self) -> RunRecord | None:
-        if len(self._under_way) >= self._room().max_runs or not self._waiting:
-            return None
-        return in_line(self._waiting.values(), self._under_way.values())[0]
+        return self._line.next() if len(self._under_way) < self._room().max_runs else None
 
     async def _begin(self, record: RunRecord) -> None:
-        del self._waiting[record.run_id]
-        self._under_way[record.run_id] = record
+        self._line.begin(record)
         self._idle.clear()
-        await self._intake.begun(record.run_id)
+        await self._written(lambda: self._intake.begun(record.run_id), record.run_id)
         try:
             job_run = await self._orchestrator.submit(decode_job(record.spec), run_id=record.run_id)
+        except NotOpenError:
+            self._over(record.run_id)  # the daemon ends: the next start begins it
         except OrchestratorError as error:
-            await self._intake.finished(record.run_id, outcome=RunOutcome.ERROR, error=error_text(error))
             log.warning("run.not_begun", run=record.run_id, error=error_text(error))
-            self._over(record.run_id)
-            return
-        self.adopt(record, job_run)
+            await self._not_begun(record, error_text(error))
+        except Exception as error:
+            # The border: one job that can't be begun must not keep the others in line.
+            log.exception("run.defect", run=record.run_id)
+            await self._not_begun(record, f"a defect of the daemon ({type(error).__name__}); see its log")
+        else:
+            self.adopt(record, job_run)
+
+    async def _not_begun(self, record: RunRecord, error: str) -> None:
+        await self._written(
+            lambda: self._intake.finished(record.run_id, outcome=RunOutcome.ERROR, error=error), record.run_id
+        )
+        self._over(record.run_id)
+
+    @staticmethod
+    async def _written(write: Callable[[], Awaitable[None]], run_id: str) -> None:
+        """Write until it is written: a full disk passes, and must neither stop the line nor lose an end."""
+        while True:
+            try:
+                return await write()
+            except JournalError as error:
+                log.warning("run.not_written", run=run_id, error=error_text(error))
+                await anyio.sleep(_WRITE_AGAIN)
 
     def adopt(self, record: RunRecord, job_run: JobRun) -> None:
         """See a run to its end that the runtime has already."""
-        self._under_way[record.run_id] = record
+        self._line.begin(record)
         self._job_runs[record.run_id] = job_run
         self._idle.clear()
         self._owner.start(lambda: self._see_to_the_end(record.run_id, job_run), f"daemon run {record.run_id}")
 
     def queue(self, record: RunRecord) -> None:
         """Put a run that was accepted earlier back in line."""
-        self._waiting[record.run_id] = record
+        self._line.join(record)
         self._changed.set()
 
     async def _see_to_the_end(self, run_id: str, job_run: JobRun) -> None:
@@ -265,18 +305,24 @@ class Desk:
                 result = await job_run.wait()
             except RunCancelledError:
                 return  # the orchestrator closed under it: the journal has it, and the next start goes on
-            await self._intake.finished(
-                run_id, outcome=result.outcome, result=encode_result(result), error=result.error
+            if self.left:
+                return
+            await self._written(
+                lambda: self._intake.finished(
+                    run_id, outcome=result.outcome, result=encode_result(result), error=result.error
+                ),
+                run_id,
             )
             log.info("run.finished", run=run_id, outcome=result.outcome.value)
         finally:
             self._over(run_id)
 
     def _over(self, run_id: str) -> None:
-        self._under_way.pop(run_id, None)
+        self._line.end(run_id)
         self._job_runs.pop(run_id, None)
         if not self._under_way:
             self._idle.set()
+        self._quota.look_again()
         self._changed.set()
 
     async def until_idle(self) -> None:

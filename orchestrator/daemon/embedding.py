@@ -22,7 +22,8 @@ def setup_orchestrator(
     """Mount the daemon's API below a prefix; the daemon opens and closes with the application.
 
     Signals, sockets and log lines stay the application's own business. At its shutdown no more runs are
-    taken, those under way get `shutdown_grace` to end, and what is left is cancelled and cleaned up.
+    taken, those under way get `shutdown_grace` to end, and what is left stays in the journal: the next start
+    goes on with it.
 
     Args:
         app: not yet started. Its own host name belongs into `config.listen.allowed_hosts`.
@@ -40,7 +41,7 @@ def setup_orchestrator(
 
     async def drained(_: web.Application) -> None:
         await service.drain()
-        service.drained.set()
+        service.tell_drained()
 
     async def closed(_: web.Application) -> None:
         await service.close()

@@ -23,12 +23,14 @@ class Feed:
     Args:
         journal: where the events are, numbered.
         kept: how many of the newest stay in memory.
-        interval: seconds between two looks at the journal when nothing was told.
+        interval: seconds between two looks at the journal, or of a run's listener, when nothing was told.
+        quiet: the same for the listeners of all runs.
     """
 
-    def __init__(self, journal: Journal, *, kept: int, interval: float) -> None:
+    def __init__(self, journal: Journal, *, kept: int, interval: float, quiet: float) -> None:
         self._journal = journal
         self._interval = interval
+        self._quiet = quiet
         self._newest: deque[StoredEvent] = deque(maxlen=kept)
         self._head = 0
         self._grown = asyncio.Event()
@@ -43,9 +45,14 @@ class Feed:
         """Something happened: look at the journal now."""
         self._told.set()
 
-    async def catch_up(self, head: int) -> None:
-        """Begin after this event; call it before `pump`."""
-        self._head = head
+    def wake(self) -> None:
+        """Let every listener look, for events or at what else it waits for."""
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    async def catch_up(self) -> None:
+        """Begin with what happens from now on; what was before is in the journal. Call it before `pump`."""
+        self._head = await self._journal.head()
 
     async def pump(self) -> None:
         """Read what is new, for ever."""
@@ -54,8 +61,7 @@ class Feed:
             while rows := await self._journal.stream_rows(run_id=None, after=self._head, limit=_PAGE):
                 self._newest.extend(rows)
                 self._head = rows[-1].number
-                grown, self._grown = self._grown, asyncio.Event()
-                grown.set()
+                self.wake()
             with anyio.move_on_after(self._interval):
                 await self._told.wait()
 
@@ -75,7 +81,8 @@ class Feed:
         while True:
             grown = self._grown
             if cursor >= self._head:
-                with anyio.move_on_after(self._interval):
+                # A thousand listeners that look twice a second would keep the loop busy with nothing.
+                with anyio.move_on_after(self._interval if run_id is not None else self._quiet):
                     await grown.wait()
                 if cursor >= self._head:
                     yield cursor, []

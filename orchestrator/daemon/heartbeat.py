@@ -9,6 +9,7 @@ from collections.abc import Callable
 import anyio
 
 _BEATS_KEPT = 240
+_USUAL = 0.99
 
 
 class Heartbeat:
@@ -17,10 +18,10 @@ class Heartbeat:
     Args:
         interval: seconds between two beats.
         timeout: without a beat for so long, the loop counts as stuck.
-        beaten: called at each beat, for a supervisor that wants to know.
+        beaten: called at each beat, with the seconds by which it was late.
     """
 
-    def __init__(self, *, interval: float, timeout: float, beaten: Callable[[], None]) -> None:
+    def __init__(self, *, interval: float, timeout: float, beaten: Callable[[float], None]) -> None:
         self._interval = interval
         self._timeout = timeout
         self._beaten = beaten
@@ -42,6 +43,12 @@ class Heartbeat:
         """The same for the worst of the last few hundred."""
         return max(self._lags, default=0.0)
 
+    @property
+    def usual_lag(self) -> float:
+        """The same without the worst hundredth of them."""
+        lags = sorted(self._lags)
+        return lags[int((len(lags) - 1) * _USUAL)] if lags else 0.0
+
     async def beat(self) -> None:
         """Beat for ever."""
         while True:
@@ -49,4 +56,4 @@ class Heartbeat:
             await anyio.sleep(self._interval)
             self._last = time.monotonic()
             self._lags.append(max(self._last - before - self._interval, 0.0))
-            self._beaten()
+            self._beaten(self._lags[-1])

@@ -18,8 +18,7 @@ from orchestrator.states import RunOutcome
 
 T = TypeVar("T")
 
-_SCHEMA_VERSION = 1
-_TABLES = """
+_VERSION_1 = """
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id TEXT NOT NULL UNIQUE,
@@ -48,6 +47,16 @@ CREATE TABLE keys (
 );
 CREATE INDEX keys_by_run ON keys (run_id);
 """
+_FROM_1_TO_2 = """
+CREATE TABLE webhooks (
+    url TEXT PRIMARY KEY,
+    cursor INTEGER NOT NULL
+);
+CREATE INDEX runs_by_outcome ON runs (phase, outcome);
+"""
+_STEPS = (_VERSION_1, _FROM_1_TO_2)
+"""What leads from each version to the next; a new file takes all of them."""
+_SCHEMA_VERSION = len(_STEPS)
 _COLUMNS = (
     "number, run_id, job_id, submitter, priority, source, name, parent, folder, spec, phase,"
     " accepted_at, begun_at, ended_at, cancelled, outcome, result, error"
@@ -164,9 +173,27 @@ class Intake:
             lambda: self._select("WHERE phase != ? ORDER BY number", (Phase.FINISHED.value,))
         )
 
+    async def ended_before(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
+        """Runs that were over by then, the first of them.
+
+        Args:
+            moment: aware.
+            limit: the most.
+        """
+        statement = "SELECT run_id FROM runs WHERE phase = ? AND ended_at < ? ORDER BY number LIMIT ?"
+        values = (Phase.FINISHED.value, moment.astimezone(UTC).isoformat(), limit)
+        rows = await self._run(lambda: self._connection.execute(statement, values).fetchall())
+        return tuple(row[0] for row in rows)
+
+    async def folders(self) -> tuple[Path, ...]:
+        """The folders of input files that runs have."""
+        statement = "SELECT DISTINCT folder FROM runs WHERE folder IS NOT NULL"
+        rows = await self._run(lambda: self._connection.execute(statement).fetchall())
+        return tuple(Path(row[0]) for row in rows)
+
     async def counts(self) -> dict[str, int]:
         """How many runs there are in each phase, and by outcome where they are over."""
-        statement = "SELECT coalesce(outcome, phase), count(*) FROM runs GROUP BY 1"
+        statement = "SELECT coalesce(outcome, phase), count(*) FROM runs GROUP BY phase, outcome"
         return await self._run(lambda: dict(self._connection.execute(statement).fetchall()))
 
     async def begun(self, run_id: str) -> None:
@@ -201,6 +228,17 @@ class Intake:
             return None if folder is None or others is not None else Path(folder)
 
         return await self._run(write)
+
+    async def webhook_cursor(self, url: str) -> int | None:
+        """The number of the last event that a webhook's receiver has confirmed; None for a new one."""
+        statement = "SELECT cursor FROM webhooks WHERE url = ?"
+        row = await self._run(lambda: self._connection.execute(statement, (url,)).fetchone())
+        return None if row is None else int(row[0])
+
+    async def move_webhook(self, url: str, cursor: int) -> None:
+        """Write down that a webhook's receiver has confirmed everything up to this event."""
+        statement = "INSERT INTO webhooks (url, cursor) VALUES (?, ?) ON CONFLICT DO UPDATE SET cursor = ?"
+        await self._run(lambda: self._connection.execute(statement, (url, cursor, cursor)))
 
     # --- in the thread ------------------------------------------------------------------------------------
 
@@ -267,8 +305,8 @@ def _connect(path: Path, timeout: float) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         _check_version(version, path)
-        if version == 0:
-            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+        if steps := "".join(_STEPS[version:]):
+            connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
     except BaseException:
         connection.close()
         raise

@@ -7,6 +7,8 @@ import sys
 from typing import Any
 
 import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from orchestrator.daemon.config import LogFormat, LogLevel
 
@@ -38,10 +40,11 @@ class DaemonLogs:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.set_exc_info,  # the plain logger's `exception` leaves the traceback out
             structlog.processors.format_exc_info,
         ]
         structlog.configure(
-            processors=[self._drop, *shared, renderer],
+            processors=[self._drop, structlog.dev.set_exc_info, *shared, renderer],
             wrapper_class=structlog.BoundLogger,
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
             cache_logger_on_first_use=False,
@@ -56,6 +59,7 @@ class DaemonLogs:
         logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
         # What the SDK logs our errors tell in our own words; what aiohttp's server does, our own lines.
         logging.getLogger("azure").setLevel(logging.CRITICAL)
+        logging.getLogger("aiohttp.server").addFilter(_our_own_fault)
 
     def set_level(self, level: LogLevel) -> None:
         """Write from this level on."""
@@ -68,3 +72,11 @@ class DaemonLogs:
         if logging.getLevelNamesMapping().get(name, logging.INFO) < self._level:
             raise structlog.DropEvent
         return event
+
+
+def _our_own_fault(record: logging.LogRecord) -> bool:
+    """Leave out what is no HTTP and who has gone: a traceback each, so that anybody could fill the disk."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(
+        kind, HttpProcessingError | web.RequestPayloadError | ConnectionError
+    )

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter as Counts
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from orchestrator.events import Event, InputStaged, OutputDownloaded, TaskCompleted, TasksSubmitted
+from orchestrator.errors import NotOpenError
+from orchestrator.events import (
+    Event,
+    InputStaged,
+    OutputDownloaded,
+    TaskAbandoned,
+    TaskCompleted,
+    TaskRequeued,
+    TasksRejected,
+    TasksSubmitted,
+    TaskSucceeded,
+)
 
 if TYPE_CHECKING:
     from orchestrator.daemon.service import DaemonService
+
+
+_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+_LAGS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
 class Metrics:
@@ -33,10 +49,31 @@ class Metrics:
         self._ended = Counter(
             "orchestrator_tasks_ended", "Tasks that ended.", ["result"], registry=self._registry
         )
+        self._rejected = self._counter("tasks_rejected", "Tasks that the service refused.")
+        self._abandoned = self._counter("tasks_abandoned", "Tasks that were given up.")
+        self._retried = self._counter("tasks_retried", "Times that a task had to run again.")
+        self._delay = Histogram(
+            "orchestrator_task_detection_delay_seconds",
+            "From a task's end, by the service's clock, to its being noticed, by this machine's.",
+            buckets=_DELAYS,
+            registry=self._registry,
+        )
+        self.lag = Histogram(
+            "orchestrator_loop_beat_lag_seconds",
+            "Seconds by which beats of the loop were late.",
+            buckets=_LAGS,
+            registry=self._registry,
+        )
         self._staged = self._counter("staged_bytes", "Bytes of inputs that were staged.")
         self._downloaded = self._counter("downloaded_bytes", "Bytes of outputs that were downloaded.")
         self.requests = Counter(
             "orchestrator_http_requests", "Answers by status.", ["method", "status"], registry=self._registry
+        )
+        self._deliveries = Counter(
+            "orchestrator_webhook_deliveries",
+            "Tries to tell a receiver, by how they ended.",
+            ["host", "result"],
+            registry=self._registry,
         )
         self.cut_off = self._counter("listeners_cut_off", "Event streams that were ended as too slow.")
 
@@ -45,8 +82,16 @@ class Metrics:
         match event:
             case TasksSubmitted():
                 self._submitted.inc(len(event.task_ids))
+            case TasksRejected():
+                self._rejected.inc(len(event.rejections))
+            case TaskAbandoned():
+                self._abandoned.inc()
+            case TaskRequeued():
+                self._retried.inc()
             case TaskCompleted():
-                self._ended.labels("succeeded" if event.exit_code == 0 else "failed").inc()
+                self._ended.labels("succeeded" if isinstance(event, TaskSucceeded) else "failed").inc()
+                if event.ended_at is not None:
+                    self._delay.observe(max((event.time - event.ended_at).total_seconds(), 0.0))
             case InputStaged():
                 self._staged.inc(event.size)
             case OutputDownloaded():
@@ -54,13 +99,18 @@ class Metrics:
             case _:
                 pass
 
-    def exposition(self, runs: dict[str, int]) -> bytes:
+    def delivered(self, host: str, *, ok: bool) -> None:
+        """Count a try to tell a webhook's receiver."""
+        self._deliveries.labels(host, "confirmed" if ok else "failed").inc()
+
+    def exposition(self, runs: Mapping[str, int], owed: Mapping[str, int]) -> bytes:
         """Everything, in the text form of Prometheus.
 
         Args:
             runs: how many runs there are, by outcome or phase.
+            owed: how many things are still to be deleted, by kind.
         """
-        self._state.runs = runs
+        self._state.runs, self._state.owed = runs, owed
         return generate_latest(self._registry)
 
     def _counter(self, name: str, told: str) -> Counter:
@@ -72,9 +122,10 @@ class _State(Collector):
 
     def __init__(self, service: DaemonService) -> None:
         self._service = service
-        self.runs: dict[str, int] = {}
+        self.runs: Mapping[str, int] = {}
+        self.owed: Mapping[str, int] = {}
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         service = self._service
         yield _family("runs", "Runs by phase, or by outcome where they are over.", "state", self.runs)
         tasks: Counts[str] = Counts()
@@ -97,6 +148,14 @@ class _State(Collector):
             "The same for the worst of the last few hundred beats.",
             value=service.heartbeat.worst_lag,
         )
+        yield GaugeMetricFamily(
+            "orchestrator_loop_lag_p99_seconds",
+            "The same for all but the worst hundredth of them.",
+            value=service.heartbeat.usual_lag,
+        )
+        yield GaugeMetricFamily(
+            "orchestrator_loop_tasks", "Tasks of the loop that are not over.", value=len(asyncio.all_tasks())
+        )
         yield GaugeMetricFamily("orchestrator_listeners", "Open event streams.", value=service.listeners)
         yield GaugeMetricFamily(
             "orchestrator_events_head", "Number of the newest event.", value=service.feed.head
@@ -104,6 +163,32 @@ class _State(Collector):
         yield GaugeMetricFamily(
             "orchestrator_ready", "1 where runs are taken and the account answers.", value=int(ready(service))
         )
+        yield _family("cleanup_owed", "What runs have created and not deleted yet.", "kind", self.owed)
+        yield from _of_the_account(service)
+
+
+def _of_the_account(service: DaemonService) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    try:
+        account = service.orchestrator.account
+        batch, storage = account.batch, account.storage
+    except NotOpenError:
+        return  # it has been closed already
+    told = {
+        "requests": ("Requests to the Batch account, tries included.", batch.rate.requests),
+        "requests_retried": ("Those of them that were not the first try.", batch.rate.repeated),
+        "requests_throttled": ("Those that the service put off.", batch.rate.put_off),
+        "requests_waited_seconds": ("How long they waited for requests_per_second.", batch.rate.waited),
+    }
+    for name, (what, value) in told.items():
+        yield CounterMetricFamily(f"orchestrator_account_{name}", what, value=value)
+    yield GaugeMetricFamily(
+        "orchestrator_quota_waiting", "Runs that wait for room under a quota.", value=len(batch.waiting)
+    )
+    yield GaugeMetricFamily(
+        "orchestrator_transfer_bytes_free",
+        "How much of transfer_bytes no transfer holds.",
+        value=storage.memory_free,
+    )
 
 
 def ready(service: DaemonService) -> bool:
@@ -111,7 +196,7 @@ def ready(service: DaemonService) -> bool:
     return service.desk.taking and service.account.problem is None
 
 
-def _family(name: str, told: str, label: str, values: dict[str, int] | Counts[str]) -> GaugeMetricFamily:
+def _family(name: str, told: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"orchestrator_{name}", told, labels=[label])
     for value, count in values.items():
         family.add_metric([value], count)

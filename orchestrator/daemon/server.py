@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import anyio
 import msgspec
 import structlog
 from aiohttp import web
@@ -77,14 +78,26 @@ class _Server:
                         socket=str(self._config.socket_path or ""),
                         state_dir=str(self._config.state),
                     )
-                    await self._ending.wait()
+                    await self._until_told_or_broken()
                     service.supervisor.stopping()
                     if not await service.drain():
                         self._leave_to_the_journal("the grace is over")
-                    service.drained.set()
+                    service.tell_drained()
             finally:
                 await service.close()
         log.info("daemon.ended")
+
+    async def _until_told_or_broken(self) -> None:
+        async with anyio.create_task_group() as group:
+
+            async def watch() -> None:
+                await self._service.failed.wait()
+                # Nothing that was accepted is lost by it, and whoever started the daemon starts it again.
+                self._leave_to_the_journal(f"a part of it broke: {self._service.broken}", code=1)
+
+            group.start_soon(watch)
+            await self._ending.wait()
+            group.cancel_scope.cancel()
 
     # --- listening ----------------------------------------------------------------------------------------
 
@@ -136,14 +149,14 @@ class _Server:
         log.info("daemon.ending")
         self._ending.set()
 
-    def _leave_to_the_journal(self, why: str) -> None:
+    def _leave_to_the_journal(self, why: str, *, code: int = 0) -> None:
         """End at once. Everything that matters is on the disk, as it would be after a power cut."""
         log.warning("daemon.left_to_the_journal", why=why, under_way=self._service.under_way)
         for path in (self._config.socket_path, self._config.state / ADDRESS_FILE):
             if path is not None:
                 path.unlink(missing_ok=True)
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code)
 
     def _reload(self) -> None:
         self._service.supervisor.reloading()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import anyio
@@ -21,10 +21,13 @@ from orchestrator.daemon.heartbeat import Heartbeat
 from orchestrator.daemon.inbox import Inbox
 from orchestrator.daemon.intake import Intake
 from orchestrator.daemon.metrics import Metrics
+from orchestrator.daemon.retention import Retention, sweep
+from orchestrator.daemon.sessions import Sessions
 from orchestrator.daemon.supervisor import Supervisor
 from orchestrator.daemon.taking_up import take_up
 from orchestrator.daemon.task_tables import TaskTables
 from orchestrator.daemon.tokens import Tokens, load_tokens
+from orchestrator.daemon.webhooks import Webhook
 from orchestrator.errors import ConfigError
 from orchestrator.events import Event
 from orchestrator.runtime.orchestrator import Orchestrator
@@ -49,15 +52,18 @@ class DaemonService:
         feed: their events.
         tables: their tasks.
         tokens: who may ask.
+        sessions: of browsers, in place of a token.
         heartbeat: whether the loop turns.
         account: whether the account answers.
         metrics: what is counted.
+        failed: set once a part that is needed has broken, which `broken` names.
     """
 
     desk: Desk
     feed: Feed
     tables: TaskTables
     tokens: Tokens
+    sessions: Sessions
     heartbeat: Heartbeat
     account: AccountCheck
     intake: Intake
@@ -70,6 +76,8 @@ class DaemonService:
         self.metrics = Metrics(self)
         self.listeners = 0
         self.drained = asyncio.Event()
+        self.failed = asyncio.Event()
+        self.broken: str | None = None
         self._opened = False
         self._owner = Owner()
         self._lock: int | None = None
@@ -102,10 +110,12 @@ class DaemonService:
             self._own_the_state_directory()
             stack.callback(self._let_go)
             self.tokens = load_tokens(self.config, self.environ)
+            self.sessions = Sessions(self.tokens, lifetime=self.limits.session_lifetime)
             self.intake = await Intake.open(
                 self.config.state / "daemon.sqlite", timeout=self.config.limits.journal_timeout
             )
             stack.push_async_callback(self.intake.close)
+            await sweep(self.uploads, await self.intake.folders())
             self.orchestrator = self._orchestrator()
             await self.orchestrator.__aenter__()
             stack.push_async_exit(self.orchestrator)
@@ -116,12 +126,18 @@ class DaemonService:
 
     async def _assemble(self) -> None:
         limits, journal = self.limits, self.orchestrator.journal
-        self.tables = TaskTables(journal, kept=limits.tables_kept)
-        self.feed = Feed(journal, kept=limits.events_kept, interval=limits.follow_interval)
+        self.tables = TaskTables(journal, kept=limits.tables_kept, tasks=limits.table_tasks)
+        self.feed = Feed(
+            journal,
+            kept=limits.events_kept,
+            interval=limits.follow_interval,
+            quiet=limits.listener_quiet,
+        )
         self.heartbeat = Heartbeat(
-            interval=limits.heartbeat_interval, timeout=limits.heartbeat_timeout, beaten=self.supervisor.beat
+            interval=limits.heartbeat_interval, timeout=limits.heartbeat_timeout, beaten=self._beaten
         )
         self.account = AccountCheck(self.orchestrator, interval=limits.account_check_interval)
+        webhooks = self._webhooks()
         await self._owner.open()
         self._closing.push_async_callback(self._owner.close)
         self.desk = Desk(
@@ -135,15 +151,46 @@ class DaemonService:
         )
         self.orchestrator.on(Event, self._heard)
         self._opened = True
+        await self.feed.catch_up()
         await take_up(intake=self.intake, orchestrator=self.orchestrator, desk=self.desk)
-        self._owner.start(self.heartbeat.beat, "daemon.heartbeat")
-        self._owner.start(self.feed.pump, "daemon.feed")
-        self._owner.start(self.account.watch, "daemon.account")
-        self._owner.start(self.desk.take_turns, "daemon.turns")
+        self._keep_up(self.heartbeat.beat, "heartbeat")
+        self._keep_up(self.feed.pump, "feed")
+        self._keep_up(self.account.watch, "account")
+        self._keep_up(self.desk.take_turns, "turns")
+        self._keep_up(Retention(self).keep, "retention")
+        for webhook in webhooks:
+            self._keep_up(webhook.tell, "webhook")
         if self.config.inbox is not None:
             inbox = Inbox(self.config.inbox, desk=self.desk)
             await inbox.prepare()
-            self._owner.start(inbox.watch, "daemon.inbox")
+            self._keep_up(inbox.watch, "inbox")
+
+    def _webhooks(self) -> tuple[Webhook, ...]:
+        return tuple(
+            Webhook(
+                config,
+                daemon=self.config,
+                environ=self.environ,
+                intake=self.intake,
+                feed=self.feed,
+                limits=lambda: self.limits,
+                counters=self.metrics,
+            )
+            for config in self.config.webhooks
+        )
+
+    def _keep_up(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run a part that the daemon can't do without: where it breaks, the daemon ends, to begin anew."""
+
+        async def watched() -> None:
+            try:
+                await work()
+            except Exception:
+                log.exception("daemon.part_failed", part=name)
+                self.broken = name
+                self.failed.set()
+
+        self._owner.start(watched, f"daemon.{name}")
 
     async def drain(self) -> bool:
         """Take no more runs, and wait for those under way as long as `shutdown_grace` says.
@@ -157,13 +204,18 @@ class DaemonService:
             await self.desk.until_idle()
         return not grace.cancelled_caught
 
-    async def close(self) -> None:
-        """Close everything; runs under way are cancelled and cleaned up (see `drain`)."""
+    def tell_drained(self) -> None:
+        """No run is under way any more: let the listeners go."""
         self.drained.set()
         if self._opened:
-            self.desk.taking = False
-            for job_run in self.desk.job_runs():
-                job_run.cancel("the daemon was closed")
+            self.feed.wake()
+
+    async def close(self) -> None:
+        """Close everything; runs under way are left to the journal, and the next start goes on with them."""
+        self.tell_drained()
+        if self._opened:
+            self.desk.taking, self.desk.left = False, True
+            await self.orchestrator.detach()
             await self.desk.until_idle()
         await self._closing.aclose()
 
@@ -184,6 +236,10 @@ class DaemonService:
         return tuple(
             f"{name} changed" if name in changes else f"{name} needs a restart" for name in different
         )
+
+    def _beaten(self, lag: float) -> None:
+        self.supervisor.beat()
+        self.metrics.lag.observe(lag)
 
     async def _heard(self, event: Event) -> None:
         self.metrics.count(event)

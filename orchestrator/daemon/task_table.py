@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.states import FailureInfo
+from orchestrator.daemon.advice import advice
+from orchestrator.states import FailureClass, FailureInfo
+from orchestrator.tracker.failure_class import classify
 
 
 class TaskRow(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -18,6 +20,8 @@ class TaskRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         succeeded: None before it has ended.
         outputs: whether everything it left is on the disk, or given up.
         missing: names of outputs that could not be brought here, with the reason.
+        failure_class: whose doing a failure is.
+        remedy: what to do about it.
     """
 
     task_id: str
@@ -32,6 +36,8 @@ class TaskRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended_at: str | None = None
     outputs: bool = False
     missing: tuple[tuple[str, str], ...] = ()
+    failure_class: FailureClass | None = None
+    remedy: str = ""
 
 
 class TaskTable:
@@ -121,6 +127,9 @@ class TaskTable:
             row.started_at, row.ended_at = event.get("started_at"), event.get("ended_at")
             failure = event.get("failure")
             row.failure = msgspec.convert(failure, FailureInfo) if failure else None
+            if not row.succeeded:
+                row.failure_class = classify(row.failure)
+                row.remedy = advice(row.failure_class, row.failure, row.exit_code)
 
     def _downloaded(self, event: dict[str, Any]) -> None:
         row = self._row(event["key"]["task_id"])

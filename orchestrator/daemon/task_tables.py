@@ -18,11 +18,13 @@ class TaskTables:
     Args:
         journal: where the events are.
         kept: how many tables stay in memory.
+        tasks: how many tasks they may have together; the table that is asked for stays, whatever it has.
     """
 
-    def __init__(self, journal: Journal, *, kept: int) -> None:
+    def __init__(self, journal: Journal, *, kept: int, tasks: int) -> None:
         self._journal = journal
         self._kept = kept
+        self._tasks = tasks
         self._tables: OrderedDict[str, TaskTable] = OrderedDict()
         self._locks: dict[str, anyio.Lock] = {}
 
@@ -39,10 +41,13 @@ class TaskTables:
             while rows := await self._journal.stream_rows(run_id=run_id, after=table.cursor, limit=_PAGE):
                 for row in rows:
                     table.fold(row.number, row.event, row.body)
-        while len(self._tables) > self._kept:
+        while len(self._tables) > 1 and self._too_much():
             forgotten, _ = self._tables.popitem(last=False)
             self._locks.pop(forgotten, None)
         return table
+
+    def _too_much(self) -> bool:
+        return len(self._tables) > self._kept or sum(map(len, self._tables.values())) > self._tasks
 
     def forget(self, run_id: str) -> None:
         """Keep nothing of a run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import hashlib
 import hmac
 import os
 import secrets
@@ -48,6 +49,15 @@ class Tokens:
         if write:
             return Scope.WRITE
         return Scope.READ if read else None
+
+    def derived_key(self, purpose: bytes) -> bytes:
+        """A key that only who has both tokens can make, and that ends with either.
+
+        Args:
+            purpose: keys of different purposes say nothing of each other.
+        """
+        both = "\n".join((self._read.reveal(), self._write.reveal()))
+        return hmac.new(both.encode(), purpose, hashlib.sha256).digest()
 
 
 def load_tokens(config: DaemonConfig, environ: Mapping[str, str]) -> Tokens:

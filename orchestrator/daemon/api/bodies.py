@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import msgspec
-from aiohttp import BodyPartReader, web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, BodyPartReader, web
 
 from orchestrator.daemon import refusals
 from orchestrator.daemon.acceptance import Wish, discard
@@ -21,6 +21,8 @@ from orchestrator.daemon.service import DaemonService
 JSON, TOML, FORM = "application/json", "application/toml", "multipart/form-data"
 _CHUNK = 256 * 1024
 _LONGEST_NAME = 4096
+_WARNINGS = (BadContentDispositionHeader, BadContentDispositionParam)
+"""They are raised where the program runs with warnings as errors; elsewhere the part has no name."""
 
 
 class JsonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +110,7 @@ class _Form:
                 if not isinstance(part, BodyPartReader):
                     raise refusals.wrong_request("a part of the form is a form itself")
                 await self._part(part)
-        except (ValueError, AssertionError) as error:  # how aiohttp tells of a form that is none
+        except (ValueError, AssertionError, *_WARNINGS) as error:  # how aiohttp tells of a form that is none
             raise refusals.wrong_request(f"the form can't be read: {error}") from error
 
     async def _part(self, part: BodyPartReader) -> None:

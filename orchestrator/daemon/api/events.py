@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from contextlib import aclosing
 
 import anyio
 import msgspec
+import structlog
 from aiohttp import web
 
 from orchestrator.daemon import refusals
 from orchestrator.daemon.records import Phase
 from orchestrator.daemon.service import DaemonService
 from orchestrator.journal.records import StoredEvent
+
+log = structlog.get_logger()
 
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -22,6 +26,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _LARGEST = 2**63 - 1
+_DIGITS = 19
 _LAST = "RunFinished"
 _QUIET = b": nothing new\n\n"
 
@@ -47,6 +52,7 @@ class _Listener:
         # What a run told before anybody listened belongs to it; what all runs ever told is only for who asks.
         self._cursor = _cursor(request, default=0 if run_id is not None else service.feed.head)
         self._response = web.StreamResponse(headers=_HEADERS)
+        self._told_at = 0.0
 
     async def listen(self) -> web.StreamResponse:
         service = self._service
@@ -69,7 +75,8 @@ class _Listener:
         async with aclosing(feed.after(self._cursor, run_id=self._run_id)) as stream:
             async for cursor, rows in stream:
                 self._cursor = cursor
-                await self._write(b"".join(map(_frame, rows)) or _QUIET)
+                if rows or time.monotonic() - self._told_at >= self._service.limits.listener_quiet:
+                    await self._write(b"".join(map(_frame, rows)) or _QUIET)
                 if any(row.event == _LAST for row in rows) and self._run_id is not None:
                     return
                 if not rows and await self._ended():
@@ -88,6 +95,7 @@ class _Listener:
     async def _write(self, data: bytes) -> None:
         with anyio.fail_after(self._service.limits.listener_timeout):
             await self._response.write(data)
+        self._told_at = time.monotonic()
 
     def _bound(self) -> None:
         """Let no more bytes wait for this listener than it may have; writing waits from there on."""
@@ -102,6 +110,8 @@ class _Listener:
         """End the stream of a listener that does not read, with the reason behind what waits for it."""
         self._service.metrics.cut_off.inc()
         reason = f"nothing was read for {self._service.limits.listener_timeout:g} s"
+        # Told here too: one that goes on not to read never gets to the end of its stream.
+        log.info("listener.cut_off", client=self._request.remote, reason=reason, last_event_id=self._cursor)
         transport = self._request.transport
         if transport is not None:
             body = _told("ListenerCutOff", reason, self._cursor)
@@ -116,7 +126,8 @@ def _cursor(request: web.Request, *, default: int) -> int:
     text = request.headers.get("Last-Event-ID") or request.query.get("after")
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST:
+    # By length first: Python refuses to read a number of thousands of digits.
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or int(text) > _LARGEST:
         raise refusals.wrong_request("is the number of an event", where="Last-Event-ID")
     return int(text)
 

@@ -12,9 +12,11 @@ from orchestrator.daemon import refusals
 from orchestrator.daemon.config import ListenConfig
 from orchestrator.daemon.service import DaemonService
 from orchestrator.daemon.tokens import Scope
+from orchestrator.events import utc_now
 
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _BEARER = "bearer "
+_SAFE = frozenset({"GET", "HEAD"})
 
 
 def check_host(request: web.Request, listen: ListenConfig) -> None:
@@ -48,16 +50,31 @@ def check_token(request: web.Request, service: DaemonService, scope: Scope | Non
     """
     if scope is None:
         return
-    header = request.headers.get("Authorization", "")
-    allowed = (
-        service.tokens.scope_of(header[len(_BEARER) :].strip())
-        if header[: len(_BEARER)].lower() == _BEARER
-        else None
-    )
+    allowed = scope_of_request(request, service)
     if allowed is None:
         raise refusals.no_token()
     if scope is Scope.WRITE and allowed is not Scope.WRITE:
         raise refusals.read_only()
+
+
+def scope_of_request(request: web.Request, service: DaemonService) -> Scope | None:
+    """What the token of a program allows, or the session of a browser; None for neither.
+
+    A browser sends its cookie whoever asks it to, so acting by it takes an `Origin` too, which is the
+    daemon's own if `check_origin` let it pass; browsers send one with whatever is no GET.
+    """
+    header = request.headers.get("Authorization", "")
+    if header[: len(_BEARER)].lower() == _BEARER:
+        return service.tokens.scope_of(header[len(_BEARER) :].strip())
+    session = request.cookies.get(session_cookie(request))
+    if session is None or (request.method not in _SAFE and "Origin" not in request.headers):
+        return None
+    return service.sessions.scope_of(session, now=utc_now())
+
+
+def session_cookie(request: web.Request) -> str:
+    """The name of the cookie: browsers don't tell one port from another, so the name has to."""
+    return f"orchestrator-session-{_port(request.host)}"
 
 
 class Pace:
@@ -95,6 +112,13 @@ class Pace:
 def client_of(request: web.Request) -> str:
     """Who asks, as far as the connection tells; all of a Unix socket are one."""
     return request.remote or "socket"
+
+
+def _port(host: str) -> int:
+    try:
+        return urlsplit(f"//{host}").port or 0
+    except ValueError:
+        return 0
 
 
 def _name(host: str) -> str:

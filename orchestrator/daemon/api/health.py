@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from aiohttp import web
 
 from orchestrator.daemon.api.views import Health, json_response
@@ -27,5 +29,6 @@ async def ready(_request: web.Request, service: DaemonService) -> web.Response:
 
 async def metrics(_request: web.Request, service: DaemonService) -> web.Response:
     """Figures for Prometheus."""
-    body = service.metrics.exposition(await service.intake.counts())
+    owed = Counter(one.kind for one in await service.orchestrator.journal.owed())
+    body = service.metrics.exposition(await service.intake.counts(), owed)
     return web.Response(body=body, headers={"Content-Type": service.metrics.content_type})

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from orchestrator.daemon.api.bodies import FORM, JSON, TOML
 from orchestrator.daemon.api.problem import CONTENT_TYPE, Problem
-from orchestrator.daemon.api.routing import Parameter, Route
+from orchestrator.daemon.api.routing import Kind, Parameter, Route
 from orchestrator.daemon.api.views import json_response
 from orchestrator.daemon.service import DaemonService
 from orchestrator.daemon.tokens import Scope
@@ -138,10 +138,11 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": parameter.kind.value}
     if parameter.values:
         schema["enum"] = list(parameter.values)
+    least, most = ("minLength", "maxLength") if parameter.kind is Kind.TEXT else ("minimum", "maximum")
     if parameter.least is not None:
-        schema["minimum"] = parameter.least
+        schema[least] = parameter.least
     if parameter.most is not None:
-        schema["maximum"] = parameter.most
+        schema[most] = parameter.most
     return {
         "name": parameter.name,
         "in": parameter.place,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio.to_thread
@@ -14,6 +17,7 @@ from orchestrator.daemon.confinement import inside
 from orchestrator.daemon.records import RunRecord
 from orchestrator.daemon.refusals import no_such_file
 from orchestrator.daemon.service import DaemonService
+from orchestrator.handlers.result_ledger import FOLDER as LEDGER
 from orchestrator.spec import decode_job
 
 _SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
@@ -54,16 +58,34 @@ def _regular(folder: Path, name: str) -> Path | None:
 
 
 def _listed(folder: Path, after: str, limit: int) -> list[OutputView]:
-    found: list[OutputView] = []
-    for place, _, files in os.walk(folder):
-        for file in files:
-            path = Path(place, file)
-            name = path.relative_to(folder).as_posix()
+    return list(itertools.islice(_below(folder, "", after), limit))
+
+
+def _below(folder: Path, prefix: str, after: str) -> Iterator[OutputView]:
+    """The files after one of them, in the order of their paths; folders before it are not read."""
+    for key, name, is_folder in _entries(folder / prefix):
+        if is_folder:
+            if prefix == "" and name == LEDGER:
+                continue  # how later runs know these files; no task's
+            inner = prefix + key
+            if inner > after or after.startswith(inner):
+                yield from _below(folder, inner, after)
+        elif prefix + name > after and _decodes(prefix + name):
+            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                yield OutputView(path=prefix + name, size=(folder / prefix / name).lstat().st_size)
+
+
+def _entries(folder: Path) -> list[tuple[str, str, bool]]:
+    """What lies in a folder, by what the paths have at its place: a folder's name comes with its slash."""
+    found: list[tuple[str, str, bool]] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                found.append((f"{entry.name}/", entry.name, True))
             # Files that are still being written have names that begin with a dot.
-            if name > after and not file.startswith(".") and not path.is_symlink() and _decodes(name):
-                found.append(OutputView(path=name, size=path.stat().st_size))
-    found.sort(key=lambda output: output.path)
-    return found[:limit]
+            elif not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                found.append((entry.name, entry.name, False))
+    return sorted(found)
 
 
 def _decodes(name: str) -> bool:

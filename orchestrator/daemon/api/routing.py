@@ -31,6 +31,8 @@ class Parameter(msgspec.Struct, frozen=True):
 
     Args:
         place: `query` or `header`.
+        least: the smallest number, or the shortest text.
+        most: the largest number, or the longest text.
     """
 
     name: str

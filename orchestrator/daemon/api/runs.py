@@ -8,8 +8,8 @@ from aiohttp import web
 from orchestrator.daemon import refusals
 from orchestrator.daemon.api import queries
 from orchestrator.daemon.api.bodies import read_wish
-from orchestrator.daemon.api.views import RunPage, RunView, json_response, run_view
-from orchestrator.daemon.records import Phase, RunRecord
+from orchestrator.daemon.api.views import RunPage, json_response, run_view
+from orchestrator.daemon.records import Phase
 from orchestrator.daemon.service import DaemonService
 
 PRIORITY = 1000
@@ -26,7 +26,7 @@ async def submit(request: web.Request, service: DaemonService) -> web.Response:
     wish = await read_wish(request, service)
     wish = msgspec.structs.replace(wish, priority=priority, submitter=submitter, idempotency_key=key)
     record, new = await service.desk.submit(wish)
-    response = json_response(_view(record, service), status=201 if new else 200)
+    response = json_response(run_view(record, service), status=201 if new else 200)
     response.headers["Location"] = f"{request.path.rstrip('/')}/{record.run_id}"
     return response
 
@@ -39,38 +39,32 @@ async def list_runs(request: web.Request, service: DaemonService) -> web.Respons
     if "after" in request.query:
         after = (await service.desk.find(request.query["after"])).number
     found = await service.intake.page(phases=(Phase(phase),) if phase else (), after=after, limit=limit + 1)
-    places = service.desk.places()
-    shown = [run_view(record, service, place=places.get(record.run_id)) for record in found[:limit]]
+    shown = [run_view(record, service) for record in found[:limit]]
     return json_response(RunPage(runs=shown, next=shown[-1].id if len(found) > limit else None))
 
 
 async def show(request: web.Request, service: DaemonService) -> web.Response:
     """One run."""
-    return json_response(_view(await service.desk.find(request.match_info["run_id"]), service))
+    return json_response(run_view(await service.desk.find(request.match_info["run_id"]), service))
 
 
 async def cancel(request: web.Request, service: DaemonService) -> web.Response:
     """End a run early; one that is over stays as it is."""
     record = await service.desk.cancel(request.match_info["run_id"], "cancelled by a client of the daemon")
-    return json_response(_view(record, service), status=202)
+    return json_response(run_view(record, service), status=202)
 
 
 async def retry_failed(request: web.Request, service: DaemonService) -> web.Response:
     """Do the tasks again that did not succeed, as a new run."""
     submitter = _word(request.query.get("submitter", "http"), "submitter")
     record = await service.desk.retry_failed(request.match_info["run_id"], submitter=submitter)
-    return json_response(_view(record, service), status=201)
+    return json_response(run_view(record, service), status=201)
 
 
 async def forget(request: web.Request, service: DaemonService) -> web.Response:
     """Forget a run that is over; its results stay."""
     await service.desk.forget(request.match_info["run_id"])
     return web.Response(status=204)
-
-
-def _view(record: RunRecord, service: DaemonService) -> RunView:
-    place = service.desk.places().get(record.run_id) if record.phase is Phase.QUEUED else None
-    return run_view(record, service, place=place)
 
 
 def _word(text: str, where: str) -> str:

@@ -11,8 +11,15 @@ from orchestrator.daemon.tokens import Scope
 
 _AFTER = Parameter("after", "`next` of the page before.")
 _LIMIT = Parameter("limit", "The most rows.", Kind.NUMBER, least=1, most=1000)
-_SUBMITTER = Parameter("submitter", "Whose turn the run takes; submitters take turns.")
-_LAST = Parameter("Last-Event-ID", "The number of the last event that was seen.", place="header")
+_SUBMITTER = Parameter("submitter", "Whose turn the run takes; submitters take turns.", least=1, most=200)
+_LAST = Parameter(
+    "Last-Event-ID",
+    "The number of the last event that was seen.",
+    Kind.NUMBER,
+    place="header",
+    least=0,
+    most=2**63 - 1,
+)
 _STREAM = Answer(200, "Events; `id` is what `Last-Event-ID` takes.", "text/event-stream")
 _ONE = Answer(200, "The run.", schema=RunView)
 
@@ -28,7 +35,11 @@ ROUTES: tuple[Route, ...] = (
             Parameter("priority", "Higher ones begin first.", Kind.NUMBER, least=-1000, most=1000),
             _SUBMITTER,
             Parameter(
-                "Idempotency-Key", "The same key with the same body gives the same run.", place="header"
+                "Idempotency-Key",
+                "The same key with the same body gives the same run.",
+                place="header",
+                least=1,
+                most=200,
             ),
         ),
         answers=(

@@ -122,18 +122,16 @@ class _Tail:
 
     async def _from_node(self) -> AsyncGenerator[bytes]:
         run = await self._service.desk.find(self._run_id)
-        skip = self._sent
+        left = self._service.limits.log_bytes - self._sent
         pieces = self._service.orchestrator.account.batch.read_task_file(
-            run.job_id, self._task_id, self._file, limit=self._service.limits.log_bytes
+            run.job_id, self._task_id, self._file, limit=left, offset=self._sent
         )
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
-                    new = piece[skip:]
-                    skip = max(skip - len(piece), 0)
-                    if new:
-                        self._sent += len(new)
-                        yield new
+                    self._sent += len(piece)
+                    yield piece
         except OrchestratorError:
-            # It has not begun, or its node has gone; the next look may find it, here or on the disk.
+            # There is nothing new, the task has not begun, or its node has gone; the next look may find more,
+            # here or on the disk.
             return

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from orchestrator.daemon.records import Phase, RunRecord
+from orchestrator.daemon.records import RunRecord
 from orchestrator.daemon.service import DaemonService
 from orchestrator.daemon.task_table import TaskRow
 from orchestrator.handlers.progress import Progress
@@ -34,7 +34,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """A run.
 
     Args:
-        place_in_line: from 1; None where it does not wait.
+        place_in_line: from 1; None where it does not wait. A run under way may wait for the account's quota.
+        waits_for: what it waits for, apart from those before it in line.
         result: its `JobResult`, once it is over and had begun.
     """
 
@@ -50,6 +51,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     begun_at: datetime | None
     ended_at: datetime | None
     place_in_line: int | None
+    waits_for: str | None
     cancelled: str | None
     outcome: str | None
     error: str | None
@@ -92,15 +94,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-def run_view(record: RunRecord, service: DaemonService, *, place: int | None = None) -> RunView:
+def run_view(record: RunRecord, service: DaemonService) -> RunView:
     """A run as it is shown.
 
     Args:
         record: as it was written down.
         service: knows where the run stands.
-        place: in line.
     """
-    job_run = service.desk.job_run(record.run_id)
+    desk = service.desk
+    job_run = desk.job_run(record.run_id)
     return RunView(
         id=record.run_id,
         job_id=record.job_id,
@@ -113,7 +115,8 @@ def run_view(record: RunRecord, service: DaemonService, *, place: int | None = N
         accepted_at=record.accepted_at,
         begun_at=record.begun_at,
         ended_at=record.ended_at,
-        place_in_line=place if record.phase is Phase.QUEUED else None,
+        place_in_line=desk.place(record.run_id),
+        waits_for=desk.waits_for(record.run_id),
         cancelled=record.cancelled,
         outcome=record.outcome.value if record.outcome is not None else None,
         error=record.error,

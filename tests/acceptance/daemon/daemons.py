@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -34,6 +34,10 @@ def job(*commands: str, **changes: Any) -> dict[str, Any]:
     return {**JOB, "tasks": tasks, **changes}
 
 
+_FAST = {"poll_interval": 0.2, "poll_floor": 0.05, "pool_poll_interval": 0.2}
+_SMALL = {"max_runs": 4, "listener_timeout": 2.0, "listener_buffer": 16384, "follow_interval": 0.1}
+
+
 class Daemon:
     """A running daemon on a running local service.
 
@@ -41,18 +45,28 @@ class Daemon:
         home: where its configuration and state are.
         env_file: of the local service.
         config: more lines of TOML, tables last.
+        limits: of every run, besides those that make tests fast.
+        daemon_limits: the same of the daemon itself.
     """
 
-    def __init__(self, home: Path, env_file: Path, config: str = "", *, grace: float = 30) -> None:
+    def __init__(
+        self,
+        home: Path,
+        env_file: Path,
+        config: str = "",
+        *,
+        grace: float = 30,
+        limits: Mapping[str, float] = MappingProxyType({}),
+        daemon_limits: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self.home = home
         self.state = home / "state"
         self.inbox = home / "inbox"
         (home / "daemon.toml").write_text(
             f'state_dir = "state"\n{config}\n[service]\nenv_file = "{env_file}"\n'
             f'[inbox]\ndir = "inbox"\npoll_interval = 0.1\n'
-            f"[limits]\npoll_interval = 0.2\npoll_floor = 0.05\npool_poll_interval = 0.2\n"
-            f"[daemon_limits]\nshutdown_grace = {grace}\nmax_runs = 4\nlistener_timeout = 2.0\n"
-            "listener_buffer = 16384\nfollow_interval = 0.1\n"
+            f"[limits]\n{_lines({**_FAST, **limits})}"
+            f"[daemon_limits]\n{_lines({**_SMALL, 'shutdown_grace': grace, **daemon_limits})}"
         )
         self.running: Running | None = None
         self._log = (home / "log").open("ab")
@@ -174,6 +188,10 @@ class Daemon:
     def said(self) -> list[dict[str, Any]]:
         """Its log."""
         return [json.loads(line) for line in (self.home / "log").read_text().splitlines()]
+
+
+def _lines(values: Mapping[str, float]) -> str:
+    return "".join(f"{name} = {value}\n" for name, value in values.items())
 
 
 def until(condition: Callable[[], object], what: str) -> None:

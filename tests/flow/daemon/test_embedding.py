@@ -8,12 +8,13 @@ from types import ModuleType
 from typing import Any
 
 import aiohttp
+import anyio
 import pytest
 from aiohttp import web
 
 from orchestrator import Orchestrator
 from orchestrator.daemon import DaemonConfig, setup_orchestrator
-from orchestrator.daemon.config import ServiceConfig
+from orchestrator.daemon.config import DaemonLimits, ServiceConfig
 from orchestrator.spec import parse_job
 from tests.acceptance.daemon.daemons import job
 from tests.flow.conftest import FAST
@@ -78,6 +79,45 @@ async def test_an_application_takes_jobs_below_its_prefix_and_ends_in_order(
         async with session_for(tmp_path) as session:
             for run_id in (first, second):
                 assert (await ended(session, url, run_id))["outcome"] == "succeeded"
+    finally:
+        await runner.cleanup()
+
+
+async def test_what_the_grace_is_too_short_for_goes_on_at_the_next_start(
+    service: Path, tmp_path: Path
+) -> None:
+    config = DaemonConfig(
+        state_dir=str(tmp_path),
+        service=ServiceConfig(env_file=str(service)),
+        limits=FAST,
+        daemon_limits=DaemonLimits(shutdown_grace=0.1),
+    )
+    app = web.Application()
+    daemon = setup_orchestrator(app, config, prefix=PREFIX)
+    runner, url = await served(app)
+    try:
+        async with session_for(tmp_path) as session:
+            async with session.post(f"{url}{PREFIX}/v1/runs", json={"job": job("sleep 4")}) as answer:
+                run_id = (await answer.json())["id"]
+            async with session.get(f"{url}{PREFIX}/v1/runs/{run_id}/events") as stream:
+                async for line in stream.content:
+                    if line == b"event: TasksSubmitted\n":
+                        break
+    finally:
+        await runner.cleanup()
+    assert daemon.under_way == 0
+    app = web.Application()
+    daemon = setup_orchestrator(app, config, prefix=PREFIX)
+    runner, url = await served(app)
+    try:
+        async with session_for(tmp_path) as session:
+            assert (await ended(session, url, run_id))["phase"] in {"running", "finished"}
+            job_run = daemon.desk.job_run(run_id)
+            assert job_run is None or job_run.resumed
+            with anyio.fail_after(30):
+                await daemon.desk.until_idle()
+            record = await daemon.desk.find(run_id)
+            assert record.outcome == "succeeded"
     finally:
         await runner.cleanup()
 

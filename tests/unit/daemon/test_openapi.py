@@ -25,14 +25,18 @@ def operations(description: dict[str, Any]) -> set[tuple[str, str]]:
     return {(method.upper(), path) for path, item in description["paths"].items() for method in item}
 
 
-def test_the_application_serves_what_is_described_and_nothing_else(
+PAGE = ("/", "/page/{name}", "/page/session")
+"""What the page alone needs is no part of the API."""
+
+
+def test_the_application_serves_what_is_described_and_the_page_and_nothing_else(
     description: dict[str, Any], tmp_path: Path
 ) -> None:
     app = make_application(DaemonService(DaemonConfig(state_dir=str(tmp_path)), environ={}))
     served = {
         (route.method, route.resource.canonical)
         for route in app.router.routes()
-        if route.method != "HEAD" and route.resource is not None
+        if route.method != "HEAD" and route.resource is not None and route.resource.canonical not in PAGE
     }
     assert served == operations(description)
 
