@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from orchestrator.runtime.orchestrator import Orchestrator
     from orchestrator.spec.duration import Duration
     from orchestrator.spec.files import (
+        KeepLogs,
         OutputFile,
         ResourceFile,
         UploadBy,
@@ -181,6 +182,7 @@ __all__ = [
     "JobSpec",
     "JobState",
     "JournalError",
+    "KeepLogs",
     "Limits",
     "LocalServiceError",
     "NodeRebooted",

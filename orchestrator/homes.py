@@ -91,6 +91,7 @@ HOMES = {
     "runtime.orchestrator": ("Orchestrator",),
     "spec.duration": ("Duration",),
     "spec.files": (
+        "KeepLogs",
         "OutputFile",
         "ResourceFile",
         "UploadBy",

@@ -10,6 +10,7 @@ from orchestrator.errors import ConfigError
 
 _MAY_BE_ZERO = frozenset(
     {
+        "requests_per_second",
         "staging_time",
         "watch_overlap",
         "backoff",
@@ -38,6 +39,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         uploads: files going up at once; Azurite and the SDK gain nothing past 8.
         downloads: files coming down at once.
         submissions: the most add-collection requests in flight; their number follows the answers.
+        requests_per_second: to the Batch account, by all runs of an orchestrator together, a second's worth
+            at once; 0 is without limit.
         staging_time: how much longer the job may live on the service while its files still go up.
         tasks_per_request: tasks in one add-collection request; the service's cap is 100.
         request_bytes: body of one add-collection request; the service's cap is 1 MiB.
@@ -88,6 +91,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     uploads: int = 8
     downloads: int = 8
     submissions: int = 32
+    requests_per_second: float = 0.0
     staging_time: float = 6 * 3600.0
     tasks_per_request: int = 100
     request_bytes: int = 1_000_000
@@ -106,7 +110,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     resume_grace: float = 60.0
     abandoned_log_time: float = 20.0
     operation_timeout: float = 120.0
-    attempts: int = 6
+    attempts: int = 10
     backoff: float = 0.5
     backoff_limit: float = 20.0
     deletion_timeout: float = 600.0

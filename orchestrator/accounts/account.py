@@ -18,6 +18,7 @@ from orchestrator.accounts import credentials
 from orchestrator.accounts.batch import BatchAccount
 from orchestrator.accounts.pipeline import BatchPipeline
 from orchestrator.accounts.settings import AccountSettings, is_loopback, parse_connection_string
+from orchestrator.accounts.shared_pools import SharedPools
 from orchestrator.accounts.storage import StorageAccount
 from orchestrator.errors import ConfigError, NotOpenError
 from orchestrator.limits import Limits
@@ -41,11 +42,15 @@ class Account:
     Args:
         settings: where it is and what opens it.
         limits: times, sizes and tries.
+
+    Attributes:
+        pools: which runs here need which.
     """
 
     def __init__(self, settings: AccountSettings, limits: Limits) -> None:
         self._settings = settings
         self._limits = limits
+        self.pools = SharedPools()
         self._stack = AsyncExitStack()
         self._opening = anyio.Lock()
         self._batch: BatchAccount | None = None

@@ -20,6 +20,7 @@ from orchestrator.accounts.bodies import encode
 from orchestrator.accounts.care import BatchCare
 from orchestrator.accounts.lifetimes import BatchLifetimes
 from orchestrator.accounts.pipeline import BatchPipeline
+from orchestrator.accounts.quota_line import QuotaLine
 from orchestrator.accounts.retry import Tries
 from orchestrator.accounts.submission import AddOutcome, AddStatus, collection, outcomes
 from orchestrator.errors import ConflictError, NotFoundError
@@ -54,6 +55,9 @@ class BatchAccount:
     Attributes:
         care: what is asked for when something goes wrong.
         lifetimes: what says how long pools and jobs stay.
+        rate: of the requests; it counts them, each try for itself.
+        waiting: the runs that wait for room under the account's quotas.
+        rate: of the requests; it knows how many there were.
     """
 
     def __init__(self, pipeline: BatchPipeline) -> None:
@@ -61,6 +65,9 @@ class BatchAccount:
         self._limits = pipeline.limits
         self.care = BatchCare(pipeline)
         self.lifetimes = BatchLifetimes(pipeline)
+        self.rate = pipeline.rate
+        self.rate = pipeline.rate
+        self.waiting = QuotaLine(interval=self._limits.backoff_limit)
 
     async def supported_images(self) -> tuple[SupportedImage, ...]:
         """The images that the service verified with a node agent (REST: Account - List Supported Images)."""
@@ -298,7 +305,7 @@ class BatchAccount:
         )
 
     async def read_task_file(
-        self, job_id: str, task_id: str, path: str, *, limit: int
+        self, job_id: str, task_id: str, path: str, *, limit: int, offset: int = 0
     ) -> AsyncGenerator[bytes, None]:
         """Read a file of a task from its node (REST: File - Get From Task).
 
@@ -307,6 +314,7 @@ class BatchAccount:
             task_id: of the task.
             path: relative to the task's folder: `stdout.txt`, `wd/out.csv`.
             limit: bytes after which reading ends, such as `Limits.failure_log_bytes`.
+            offset: bytes to leave out at the beginning; ServiceError 416 if the file has no more than that.
 
         Yields:
             Pieces.
@@ -319,6 +327,7 @@ class BatchAccount:
             f"read {path} of task {task_id} of job {job_id}",
             ("jobs", job_id, "tasks", task_id, "files", path),
             limit=limit,
+            offset=offset,
         )
         async with aclosing(pieces):  # a reader that leaves early must not keep the connection
             async for piece in pieces:

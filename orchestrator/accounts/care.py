@@ -44,8 +44,9 @@ class BatchCare:
         try:
             await self._pipeline.call(operation, "POST", ("jobs", job_id, "tasks", task_id, "reactivate"))
         except ConflictError as refused:
-            # It waits or runs already: an earlier try of ours went through, or somebody else's did.
-            if refused.code != "TaskNotCompleted":
+            # It waits or runs already, or has done so to its good end: an earlier try of ours went through,
+            # or somebody else's did.
+            if refused.code not in ("TaskNotCompleted", "TaskSucceeded"):
                 raise
 
     async def reboot_node(self, pool_id: str, node_id: str) -> None:

@@ -18,6 +18,7 @@ import anyio
 import msgspec
 
 from orchestrator.accounts.failures import Answer, Failure, error_of, observe
+from orchestrator.accounts.rate import RequestRate
 from orchestrator.accounts.retry import Tries, persist
 from orchestrator.errors import ServiceError
 from orchestrator.limits import Limits
@@ -42,8 +43,11 @@ class BatchPipeline:
     Args:
         client: the SDK's, with its own retries switched off.
         endpoint: of the account.
-        limits: `operation_timeout`, `attempts` and the pauses count.
+        limits: `operation_timeout`, `attempts`, the pauses and `requests_per_second` count.
         rng: for the jitter of the pauses.
+
+    Attributes:
+        rate: of the requests, tries included; it knows how many there were.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class BatchPipeline:
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(endpoint))
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self.limits = limits
+        self.rate = RequestRate(limits.requests_per_second)
 
     async def call(
         self,
@@ -117,13 +122,16 @@ class BatchPipeline:
             url = self._follow(link) if link else None
             yield items
 
-    async def stream(self, operation: str, path: Sequence[str], *, limit: int) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, operation: str, path: Sequence[str], *, limit: int, offset: int = 0
+    ) -> AsyncGenerator[bytes, None]:
         """Read a file of the service in pieces. An answer that is cut is an error: read the file anew.
 
         Args:
             operation: for errors and logs.
             path: its segments, unquoted.
             limit: bytes after which reading ends, whatever the file has.
+            offset: bytes to leave out at the beginning; more than the file has are refused with 416.
 
         Yields:
             Pieces.
@@ -134,8 +142,14 @@ class BatchPipeline:
         """
         tries = Tries()
         url = self._url(path, None)
+        headers = {"ocp-range": f"bytes={offset}-"} if offset else {}
         response = await persist(
-            operation, lambda: self._open("GET", url), limits=self.limits, rng=self._rng, tries=tries
+            operation,
+            lambda: self._open("GET", url, None, headers),
+            limits=self.limits,
+            rng=self._rng,
+            tries=tries,
+            turn=self.rate.turn,
         )
         left = limit
         try:
@@ -188,7 +202,14 @@ class BatchPipeline:
         async def once() -> bytes:
             return await (await self._open(method, url, body, headers)).read()
 
-        return await persist(operation, once, limits=self.limits, rng=self._rng, tries=tries)
+        tries = tries if tries is not None else Tries()
+        try:
+            return await persist(
+                operation, once, limits=self.limits, rng=self._rng, tries=tries, turn=self.rate.turn
+            )
+        finally:
+            self.rate.repeated += max(tries.count - 1, 0)
+            self.rate.put_off += tries.put_off
 
     async def _open(
         self, method: str, url: str, body: bytes | None = None, more: Mapping[str, str] | None = None

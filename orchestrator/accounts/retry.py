@@ -71,6 +71,7 @@ async def persist(
     limits: Limits,
     rng: random.Random,
     tries: Tries | None = None,
+    turn: Callable[[], Awaitable[float]] | None = None,
 ) -> T:
     """Carry out a request, trying again while that may help and time is left.
 
@@ -80,6 +81,7 @@ async def persist(
         limits: `operation_timeout` bounds everything together.
         rng: for the jitter.
         tries: filled while it goes on, so that it also tells when an error is raised.
+        turn: waits before each try until it may go, and says for how long; that time does not count.
 
     Returns:
         What `send` returned.
@@ -91,6 +93,8 @@ async def persist(
     told = tries if tries is not None else Tries()
     deadline = anyio.current_time() + limits.operation_timeout
     while True:
+        if turn is not None:
+            deadline += await turn()
         told.count += 1
         failure = Failure(answer=Answer.LOST, message=f"no answer within {limits.operation_timeout:g} s")
         cause: Exception | None = None

@@ -36,7 +36,7 @@ def resume(
     configure_logs()
 
     async def begin(orchestrator: Orchestrator) -> AsyncIterator[JobRun]:
-        from orchestrator.errors import RunHeldError
+        from orchestrator.errors import CleanupError, OrchestratorError, RunHeldError
 
         if run is not None:
             for job_run in await orchestrator.resume(run):
@@ -45,12 +45,25 @@ def resume(
         records = await orchestrator.unfinished()
         if not records:
             remark("no run of this account is unfinished")
+        failed: OrchestratorError | None = None
         for record in records:
             try:
                 (job_run,) = await orchestrator.resume(record.run_id)
             except RunHeldError as error:
                 remark(str(error))  # another program was faster
-                continue
-            yield job_run
+            except OrchestratorError as error:
+                # One that can't be taken up must not keep the others from going on.
+                if failed is not None:
+                    remark(str(failed))
+                failed = error
+            else:
+                yield job_run
+        left = await orchestrator.finish_clean_up()
+        for one in left:
+            remark(f"left behind: {one}")
+        if failed is not None:
+            raise failed
+        if left:
+            raise CleanupError("what runs that are over have left could not be deleted", leftovers=left)
 
     raise typer.Exit(Session(account=account, output=output, env_file=env_file).run(begin))

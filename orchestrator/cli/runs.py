@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,12 +30,23 @@ def runs(
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Only those whose end was not written down.")
     ] = False,
+    prune: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DAYS",
+            min=0,
+            help="Forget runs that ended so long ago and owe nothing, with their events.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[Form, typer.Option(help="A table, or a line of JSON a run.")] = Form.TEXT,
 ) -> None:
     """List the runs that the journal knows: how they ended, and what they have left to be deleted."""
     from orchestrator.runtime.orchestrator import default_journal_dir
 
     path = default_journal_dir() / "journal.sqlite"
+    if prune is not None and path.exists():
+        typer.echo(f"{asyncio.run(_prune(path, prune))} run(s) forgotten", err=True)
     records, owed = asyncio.run(_read(path, unfinished=unfinished)) if path.exists() else ((), ())
     by_run: dict[str, list[str]] = {}
     for one in owed:
@@ -51,6 +63,16 @@ async def _read(path: Path, *, unfinished: bool) -> tuple[tuple[RunRecord, ...],
     journal = await Journal.open(path)
     try:
         return await journal.runs(unfinished=unfinished, limit=_SHOWN), await journal.owed()
+    finally:
+        await journal.close()
+
+
+async def _prune(path: Path, days: float) -> int:
+    from orchestrator.journal import Journal
+
+    journal = await Journal.open(path)
+    try:
+        return await journal.prune(before=datetime.now(UTC) - timedelta(days=days))
     finally:
         await journal.close()
 

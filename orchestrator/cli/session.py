@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.exit_codes import ExitCode, of_result
+from orchestrator.cli.loop import run
 from orchestrator.cli.options import Account, Output
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Session:
             What the program ends with: that something was left behind wins, then the first that went wrong.
         """
         try:
-            return asyncio.run(self._run(begin))
+            return run(self._run(begin))
         except asyncio.CancelledError:
             return ExitCode.INTERRUPTED
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import anyio
 import structlog
 
+from orchestrator.accounts.shared_pools import SharedPools
 from orchestrator.errors import NotFoundError, OrchestratorError
 from orchestrator.events import (
     CleanupCompleted,
@@ -29,7 +30,7 @@ from orchestrator.limits import Limits
 from orchestrator.spec.ids import output_container
 from orchestrator.spec.job import CleanupSpec, CleanupWhen
 from orchestrator.spec.marks import APPLICATION_KEY, RUN_KEY
-from orchestrator.states import JobState, RunOutcome
+from orchestrator.states import JobState, PoolSnapshot, RunOutcome
 
 _JOB, _POOL, _CONTAINER, _APPLICATION = "job", "pool", "container", "application"
 _OVER = (JobState.COMPLETED, JobState.DELETING)
@@ -66,6 +67,7 @@ class CleanupHandler:
         batch: where job and pool are.
         storage: where the containers are.
         ledger: what this run has created.
+        pools: which other runs here need them; none by default.
         ask: answers the policy `ask`, given (kind, id); None where nobody can be asked.
         limits: `cleanup_timeout`, and how long and how often the end of a thing is waited for.
     """
@@ -90,6 +92,7 @@ class CleanupHandler:
         batch: BatchLike,
         storage: StorageLike,
         ledger: CleanupLedger,
+        pools: SharedPools | None = None,
         ask: Callable[[str, str], Awaitable[bool]] | None,
         limits: Limits,
     ) -> None:
@@ -101,6 +104,7 @@ class CleanupHandler:
         self._batch = batch
         self._storage = storage
         self._ledger = ledger
+        self._pools = pools or SharedPools()
         self._ask = ask
         self._limits = limits
         self._asking = anyio.Lock()
@@ -147,6 +151,7 @@ class CleanupHandler:
         self._begun = True
         self._run_id, self._outcome = event.run_id, event.outcome
         try:
+            await self._pools.leave(self._pool_id, self._run_id)
             # Read whatever happens next: who is stopped at once has to name what is left all the same.
             owed = await self._ledger.owed()
             self._pending = dict.fromkeys(owed)
@@ -248,12 +253,19 @@ class CleanupHandler:
                 if not self._is_ours(found.metadata):
                     await self._keep(_POOL, pool_id, _NOT_OURS, settle=True)
                     return
-                users = await self._other_jobs(pool_id)
-                if users:
-                    # Nobody deletes it when they are done: their runs did not create it. It expires then.
-                    self._left(_POOL, pool_id, f"other jobs use it: {', '.join(users)}; delete it after them")
-                    return
-                if await as_seen(self._batch.lifetimes.delete_pool(pool_id, if_match=found.etag)):
+                async with self._pools.deciding(pool_id) as heir:
+                    if heir is not None:
+                        if not await self._hand_over(found, heir):
+                            continue
+                        return
+                    users = await self._other_jobs(pool_id)
+                    if users:
+                        # Nobody deletes it when they are done: their runs did not create it. It expires.
+                        told = f"other jobs use it: {', '.join(users)}; delete it after them"
+                        self._left(_POOL, pool_id, told)
+                        return
+                    begun = await as_seen(self._batch.lifetimes.delete_pool(pool_id, if_match=found.etag))
+                if begun:
                     await self._gone(_POOL, pool_id, await self._batch.wait_pool_gone(pool_id))
                     return
             self._left(_POOL, pool_id, _CHANGING)
@@ -261,6 +273,16 @@ class CleanupHandler:
             await self._gone(_POOL, pool_id, True)
         except OrchestratorError as error:
             self._left(_POOL, pool_id, str(error))
+
+    async def _hand_over(self, found: PoolSnapshot, heir: str) -> bool:
+        """Leave a pool to a run that uses it and deletes it by its own policy; False if it has changed."""
+        # The heir owes it first: whoever dies in between, one of the two looks after it.
+        await self._ledger.hand_over(_POOL, found.id, heir)
+        marks = {**dict(found.metadata), RUN_KEY: heir}.items()
+        if not await as_seen(self._batch.lifetimes.mark_pool(found.id, marks, if_match=found.etag)):
+            return False
+        await self._keep(_POOL, found.id, f"run {heir} uses it, and sees to it", settle=True)
+        return True
 
     async def _other_jobs(self, pool_id: str) -> list[str]:
         # A job says its pool's id as its creator wrote it; the service compares ids without case.

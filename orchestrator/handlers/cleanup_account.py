@@ -90,3 +90,6 @@ class CleanupLedger(Protocol):
 
     async def settle(self, kind: str, resource_id: str) -> None:
         """Strike it out: it is gone, or is to stay."""
+
+    async def hand_over(self, kind: str, resource_id: str, heir: str) -> None:
+        """Write down that another run owes it too."""

@@ -19,6 +19,7 @@ from orchestrator.events import (
 )
 from orchestrator.handlers.expectations import Expectations
 from orchestrator.results import TaskResult
+from orchestrator.spec.task_set import TaskNumbers, TaskSet
 from orchestrator.states import RunOutcome
 
 
@@ -34,6 +35,7 @@ class CollectHandler:
         publish: for `JobSettled`.
         deliver: takes each result; it must not wait for whoever reads the results.
         expectations: for the results' `input_name`.
+        numbers: of the run's tasks; by default their names are kept as they are met.
 
     Attributes:
         accepted: tasks that the service took; 0 until submission is over.
@@ -62,6 +64,7 @@ class CollectHandler:
         publish: Publish,
         deliver: Callable[[TaskResult], Awaitable[None]],
         expectations: Expectations,
+        numbers: TaskNumbers | None = None,
     ) -> None:
         self._publish = publish
         self._deliver = deliver
@@ -75,8 +78,9 @@ class CollectHandler:
         self.output_bytes = 0
         self.missing_outputs = 0
         self._ended: dict[str, TaskCompleted] = {}
-        self._over: set[str] = set()
-        self._waiting: set[str] = set()
+        numbers = numbers or TaskNumbers()
+        self._over = TaskSet(numbers)
+        self._waiting = TaskSet(numbers)
         self._submission: SubmissionCompleted | None = None
         self._interruption: RunInterrupted | None = None
         self._settled = False
@@ -181,15 +185,18 @@ class CollectHandler:
         if self._settled:
             return
         self._settled = True
-        await self._publish(
-            JobSettled(
-                run_id=run_id,
-                job_id=job_id,
-                outcome=self.outcome,
-                accepted=self.accepted,
-                succeeded=self.succeeded,
-                failed=self.failed,
-                abandoned=self.abandoned,
-                missing_outputs=self.missing_outputs,
-            )
+        settled = JobSettled(
+            run_id=run_id,
+            job_id=job_id,
+            outcome=self.outcome,
+            accepted=self.accepted,
+            succeeded=self.succeeded,
+            failed=self.failed,
+            abandoned=self.abandoned,
+            missing_outputs=self.missing_outputs,
         )
+        try:
+            await self._publish(settled)
+        except BaseException:
+            self._settled = False  # nobody was told, so the next one to ask has to tell
+            raise

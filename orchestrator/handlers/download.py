@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from pathlib import Path
 from traceback import format_exception
 from typing import ClassVar
@@ -20,7 +20,7 @@ from orchestrator.events import (
     TaskCompleted,
 )
 from orchestrator.handlers.brought_before import BroughtBefore
-from orchestrator.handlers.expectations import Expectations
+from orchestrator.handlers.expectations import Expectations, leaves_nothing
 from orchestrator.handlers.file_threads import FileThreads
 from orchestrator.handlers.result_files import ResultFiles
 from orchestrator.handlers.running_logs import bring_running_logs
@@ -30,6 +30,9 @@ from orchestrator.limits import Limits
 from orchestrator.states import TaskKey
 
 _log = structlog.get_logger()
+
+# Ends of tasks that leave no files are told so many together: each for itself would wait for the journal.
+_TOLD_TOGETHER = 200
 
 EVERYTHING = "*"
 """The name under which `missing` speaks of a task's files as a whole."""
@@ -88,6 +91,9 @@ class DownloadHandler:
         self._under_way: set[str] = set()
         self._none_under_way = anyio.Event()
         self._none_under_way.set()
+        self._without_files: list[TaskCompleted] = []
+        self._telling = False
+        self._told = anyio.Event()
         self._given_up: str | None = None
         self._job_id = job_id
         self._before: Mapping[str, Mapping[Path, int]] | None = None
@@ -122,7 +128,7 @@ class DownloadHandler:
         """
         self._before = downloaded
 
-    async def sweep(self, tasks: Collection[str]) -> None:
+    async def sweep(self, tasks: Container[str]) -> None:
         """Remove what earlier runs of this job have left here for tasks that it has no longer.
 
         Args:
@@ -177,12 +183,43 @@ class DownloadHandler:
         if not self._under_way:
             self._none_under_way = anyio.Event()
         self._under_way.add(task_id)
+        if leaves_nothing(event, self._expectations(task_id)):
+            await self._tell_with_others(event)
+            return
         try:
             await self._tasks.acquire()
         except BaseException:
             self._over(task_id)
             raise
         self._start(lambda: self._bring(event), f"outputs of task {task_id}")
+
+    async def _tell_with_others(self, event: TaskCompleted) -> None:
+        """Put the end of a task without files to those that are told next; waits while too many wait."""
+        self._without_files.append(event)
+        if not self._telling:
+            self._telling = True
+            self._start(self._tell_waiting, "ends of tasks without files")
+        while self._telling and len(self._without_files) >= _TOLD_TOGETHER:
+            await self._told.wait()
+
+    async def _tell_waiting(self) -> None:
+        try:
+            while self._without_files:
+                events, self._without_files = self._without_files, []
+                self._free_who_wait()
+                try:
+                    ends = (OutputsDownloaded(run_id=e.run_id, key=e.key, outputs=(), size=0) for e in events)
+                    await self._publish(*ends)
+                finally:
+                    for event in events:
+                        self._over(event.key.task_id)
+        finally:
+            self._telling = False
+            self._free_who_wait()
+
+    def _free_who_wait(self) -> None:
+        self._told.set()
+        self._told = anyio.Event()
 
     async def _bring(self, event: TaskCompleted) -> None:
         fetch: TaskFetch | None = None

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from orchestrator.spec.files import UploadBy
+from orchestrator.events import TaskCompleted, TaskFailed
+from orchestrator.spec.files import KeepLogs, UploadBy
 
 
 class TaskOutputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,12 +21,29 @@ class TaskOutputs(msgspec.Struct, frozen=True, kw_only=True):
         upload_by: who uploads: the Batch agent, or the task's program, which then leaves a `manifest.json`.
         names: the paths of all files that the Batch agent may upload, its logs aside, where the job file
             names each; None where only a listing can tell.
+        logs: of which tasks stdout and stderr are uploaded.
     """
 
     input_name: str | None = None
     expected: tuple[str, ...] = ()
     upload_by: UploadBy = UploadBy.BATCH
     names: tuple[str, ...] | None = None
+    logs: KeepLogs = KeepLogs.ALWAYS
+
+
+def leaves_nothing(event: TaskCompleted, wanted: TaskOutputs) -> bool:
+    """Whether a task that ended so has no files, as is known without asking.
+
+    Args:
+        event: its end.
+        wanted: what it should leave.
+    """
+    return (
+        not isinstance(event, TaskFailed)
+        and wanted.logs is KeepLogs.ON_FAILURE
+        and wanted.upload_by is UploadBy.BATCH
+        and wanted.names == ()
+    )
 
 
 Expectations: TypeAlias = Callable[[str], TaskOutputs]

@@ -23,6 +23,7 @@ from orchestrator.events import (
     StagingStarted,
     SubmissionCompleted,
     TaskAbandoned,
+    TaskCompleted,
     TaskFailed,
     TasksRejected,
     TasksSubmitted,
@@ -55,6 +56,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         outputs: files on this disk.
         bytes_downloaded: their sizes together.
         downloads_failed: files that could not be brought here.
+        detection_delay: seconds from a task's end, as the service has it, to its event here, on the average;
+            it has the difference of the two clocks in it.
+        detection_delay_longest: the longest one.
         failures: the last failed tasks, as (task id, what happened).
         finished: whether the run is over, clean-up included.
     """
@@ -77,6 +81,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     outputs: int = 0
     bytes_downloaded: int = 0
     downloads_failed: int = 0
+    detection_delay: float = 0.0
+    detection_delay_longest: float = 0.0
     failures: tuple[tuple[str, str], ...] = ()
     finished: bool = False
 
@@ -118,6 +124,8 @@ class ProgressHandler:
         self._counts: Counter[str] = Counter()
         self._tasks: Counter[TaskState] = Counter()
         self._nodes: Counter[NodeState] = Counter()
+        self._detected = 0
+        self._delays = 0.0
         self._failures: deque[tuple[str, str]] = deque(maxlen=_FAILURES_KEPT)
 
     @property
@@ -174,11 +182,23 @@ class ProgressHandler:
                 # its submission, which makes a count negative for a moment.
                 self._tasks[event.previous or TaskState.ACTIVE] -= 1
                 self._tasks[event.state] += 1
+                if isinstance(event, TaskCompleted):
+                    self._note_delay(event)
                 if isinstance(event, TaskFailed):
                     self._counts["tasks_failed"] += 1
                     self._failures.append((event.key.task_id, _told(event)))
             case _:
                 pass
+
+    def _note_delay(self, event: TaskCompleted) -> None:
+        if event.ended_at is None:
+            return
+        delay = max((event.time - event.ended_at).total_seconds(), 0.0)
+        self._detected += 1
+        self._delays += delay
+        self._values["detection_delay"] = self._delays / self._detected
+        longest = self._values.get("detection_delay_longest", 0.0)
+        self._values["detection_delay_longest"] = max(longest, delay)
 
     def _count_nodes(self, event: Event) -> None:
         match event:

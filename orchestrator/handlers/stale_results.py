@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from pathlib import Path
 
 from orchestrator.handlers.result_ledger import FOLDER, FileDigest, digest_of, vouched_for
@@ -12,7 +12,7 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def remove_stale(folder: Path, tasks: Collection[str]) -> tuple[str, ...]:
+def remove_stale(folder: Path, tasks: Container[str]) -> tuple[str, ...]:
     """Remove the files of tasks that are not among these; only what a run of this job wrote, as it wrote it.
 
     A file that somebody has changed since, and what nobody vouches for, stays. No link is followed. Blocks.
@@ -29,11 +29,10 @@ def remove_stale(folder: Path, tasks: Collection[str]) -> tuple[str, ...]:
     """
     if not (folder / FOLDER).is_dir():
         return ()
-    planned = frozenset(tasks)
     opened = os.open(folder, _FOLDER_FLAGS)
     try:
         # A task id is no folder's name where it could lead elsewhere, so a path that does is nobody's.
-        known = vouched_for(opened, lambda path: path.partition("/")[0] not in planned)
+        known = vouched_for(opened, lambda path: path.partition("/")[0] not in tasks)
         removed = tuple(path for path, digests in known.items() if _remove(path, opened, digests))
         _remove_emptied(removed, opened)
         return removed

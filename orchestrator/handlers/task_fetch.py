@@ -21,7 +21,7 @@ from orchestrator.handlers.manifest import ManifestEntry, ManifestError, read_ma
 from orchestrator.handlers.output_patterns import compile_pattern
 from orchestrator.handlers.result_files import PartialFile, TaskFolder
 from orchestrator.limits import Limits
-from orchestrator.spec.files import UploadBy
+from orchestrator.spec.files import KeepLogs, UploadBy
 from orchestrator.states import BlobSnapshot, TaskKey
 
 _log = structlog.get_logger()
@@ -182,7 +182,8 @@ class TaskFetch:
         slash), and fails altogether where one has a character that XML can't hold.
         """
         blobs: dict[str, BlobSnapshot | None] = {}
-        for path in (*_LOGS, *names):
+        logs = _LOGS if self._wanted.logs is KeepLogs.ALWAYS or isinstance(self._event, TaskFailed) else ()
+        for path in (*logs, *names):
             try:
                 blobs[self._folder.claim(path)] = None
             except DownloadError as error:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from orchestrator.errors import JournalError
 from orchestrator.events import Event
 from orchestrator.journal import hold, reads
-from orchestrator.journal.opening import connect, connect_for_reading, explained
-from orchestrator.journal.pruning import prune_some
+from orchestrator.journal.opening import close_late, connect_twice, explained
+from orchestrator.journal.pruning import forget_some, prune_some
 from orchestrator.journal.records import Owed, RunRecord, StoredEvent
 from orchestrator.journal.writer import Writer
 from orchestrator.journal.writes import Table, Write
@@ -70,12 +70,12 @@ class Journal:
             JournalError: the file can't be read or written, is no journal, or was written by a newer version.
         """
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-reader")
-        opening = thread.submit(_connect, path, limits.journal_timeout)
+        opening = thread.submit(connect_twice, path, limits.journal_timeout)
         try:
             writing, reading = await asyncio.wrap_future(opening)
         except BaseException:
             # Cancelled, the thread may still succeed: what it then opens is closed after it.
-            thread.submit(_close_late, opening.result)
+            thread.submit(close_late, opening.result)
             thread.shutdown(wait=False)
             raise
         return cls(path, writing, reading, thread)
@@ -196,6 +196,19 @@ class Journal:
             if not more:
                 return forgotten
 
+    async def forget(self, run_id: str) -> bool:
+        """Forget one run with all that is known of it; False for one that is not over, or owes something.
+
+        Raises:
+            JournalError: it can't be written.
+        """
+        more, gone = True, tuple[str, ...]()
+        while more and not gone:  # in steps, as in `prune`
+            more, gone = await self._write(lambda connection: forget_some(connection, run_id))
+        if gone:
+            await self._read(lambda _: hold.forget(self.path, run_id))
+        return bool(gone)
+
     # --- events -------------------------------------------------------------------------------------------
 
     async def record(self, events: Sequence[Event], *, durable: bool = False) -> None:
@@ -242,6 +255,10 @@ class Journal:
         return await self._read(
             lambda connection: reads.stream_rows(connection, run_id, after=after, limit=limit)
         )
+
+    async def head(self) -> int:
+        """The highest `StoredEvent.number` that was ever given; 0 before the first event."""
+        return await self._read(reads.head)
 
     async def move_cursor(self, run_id: str, handler: str, sequence: int) -> None:
         """Write down that a handler has handled everything up to this event; a cursor never moves back."""
@@ -370,24 +387,6 @@ class Journal:
     def _must_be_open(self) -> None:
         if self._closed:
             raise JournalError("it is closed", path=str(self.path))
-
-
-def _connect(path: Path, timeout: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    writing = connect(path, timeout)
-    try:
-        return writing, connect_for_reading(path, timeout)
-    except BaseException:
-        writing.close()
-        raise
-
-
-def _close_late(opened: Callable[[], tuple[Any, Any]]) -> None:
-    try:
-        connections = opened()
-    except JournalError:
-        return
-    for connection in connections:
-        connection.close()
 
 
 def _let_go(taking: Future[hold.RunHold]) -> None:

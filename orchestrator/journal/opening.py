@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.errors import JournalError
@@ -58,6 +59,30 @@ def connect_for_reading(path: Path, timeout: float) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise explained(error, path) from error
     return connection
+
+
+def connect_twice(path: Path, timeout: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Open the file for writing, and once more for reading; see `connect`."""
+    writing = connect(path, timeout)
+    try:
+        return writing, connect_for_reading(path, timeout)
+    except BaseException:
+        writing.close()
+        raise
+
+
+def close_late(opened: Callable[[], tuple[sqlite3.Connection, sqlite3.Connection]]) -> None:
+    """Close what was opened for somebody who does not want it any more.
+
+    Args:
+        opened: gives the connections, or raises what kept them from being opened.
+    """
+    try:
+        connections = opened()
+    except JournalError:
+        return
+    for connection in connections:
+        connection.close()
 
 
 def explained(error: sqlite3.Error, path: Path) -> JournalError:

@@ -7,17 +7,14 @@ from datetime import UTC, datetime
 
 # Rows deleted in one step: some 20 ms, which writers wait for.
 _ROWS = 5_000
-_FORGOTTEN = (
-    "FROM runs WHERE state = 'finished' AND ended_at < ?"
-    " AND NOT EXISTS (SELECT 1 FROM owed WHERE owed.run_id = runs.run_id)"
+_FINISHED = (
+    "FROM runs WHERE state = 'finished' AND NOT EXISTS (SELECT 1 FROM owed WHERE owed.run_id = runs.run_id)"
 )
 _LARGE = ("events", "results", "intents")
 
 
 def prune_some(connection: sqlite3.Connection, before: datetime) -> tuple[bool, tuple[str, ...]]:
     """Take one step of forgetting, inside a transaction.
-
-    The rows of a run go before the run itself, so that one which dies half forgotten is found again.
 
     Args:
         connection: inside a transaction.
@@ -26,8 +23,25 @@ def prune_some(connection: sqlite3.Connection, before: datetime) -> tuple[bool, 
     Returns:
         Whether there is more to forget, and the runs that are gone now.
     """
-    ended = before.astimezone(UTC).isoformat()
-    found = connection.execute(f"SELECT number, run_id {_FORGOTTEN} LIMIT 1", (ended,)).fetchone()
+    return _take_step(connection, "ended_at < ?", before.astimezone(UTC).isoformat())
+
+
+def forget_some(connection: sqlite3.Connection, run_id: str) -> tuple[bool, tuple[str, ...]]:
+    """Take one step of forgetting a run, inside a transaction.
+
+    Args:
+        connection: inside a transaction.
+        run_id: of the run.
+
+    Returns:
+        Whether there is more to forget, and the run, once it is gone.
+    """
+    return _take_step(connection, "run_id = ?", run_id)
+
+
+def _take_step(connection: sqlite3.Connection, which: str, value: str) -> tuple[bool, tuple[str, ...]]:
+    """The rows of a run go before the run itself, so that one which dies half forgotten is found again."""
+    found = connection.execute(f"SELECT number, run_id {_FINISHED} AND {which} LIMIT 1", (value,)).fetchone()
     if found is None:
         return False, ()
     number, run_id = found

@@ -148,6 +148,12 @@ def stream_rows(
     )
 
 
+def head(connection: sqlite3.Connection) -> int:
+    """The highest number that an event was ever given."""
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return 0 if found is None else int(found[0])
+
+
 def cursors(connection: sqlite3.Connection, run_id: str) -> dict[str, int]:
     """How far each handler of a run has come."""
     rows = connection.execute(_CURSORS, (run_id,))

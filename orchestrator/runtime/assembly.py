@@ -31,6 +31,7 @@ from orchestrator.spec.ids import output_container
 from orchestrator.spec.output_places import expected_results, literal_result
 from orchestrator.spec.plan import RunPlan
 from orchestrator.spec.task import TaskSettings
+from orchestrator.spec.task_set import TaskNumbers
 from orchestrator.states import TaskKey
 
 
@@ -41,6 +42,7 @@ class RunHandlers(msgspec.Struct, frozen=True, kw_only=True):
     progress: ProgressHandler
     download: DownloadHandler
     cleanup: CleanupHandler
+    failed: FailedListHandler
 
     async def replay(self, events: AsyncIterator[Event], retaken: Retaken) -> None:
         """Bring the handlers to where they were when the run's program died.
@@ -52,6 +54,8 @@ class RunHandlers(msgspec.Struct, frozen=True, kw_only=True):
         past = retaken.history
         async for event in events:
             await self.collect.replay(event)
+            if isinstance(event, self.failed.consumes):
+                await self.failed.handle(event)
             # The pool is looked at anew, and all of it told again.
             if isinstance(event, self.progress.consumes) and not isinstance(event, PoolEvent):
                 await self.progress.handle(event)
@@ -79,6 +83,7 @@ def assemble(
     *,
     plan: RunPlan,
     account: Account,
+    numbers: TaskNumbers,
     ledger: RunLedger,
     bus: EventBus,
     publish: Publish,
@@ -92,6 +97,7 @@ def assemble(
     Args:
         plan: of the run.
         account: where outputs come from and clean-up happens.
+        numbers: of the run's tasks.
         ledger: what the run has created.
         bus: of the run.
         publish: how handlers tell.
@@ -103,13 +109,13 @@ def assemble(
     Returns:
         The handlers that the run speaks to.
     """
-    expectations = _expectations(plan)
+    expectations = _expectations(numbers)
 
     def read_task_file(key: TaskKey, path: str) -> AsyncIterator[bytes]:
         return account.batch.read_task_file(key.job_id, key.task_id, path, limit=limits.failure_log_bytes)
 
     handlers = RunHandlers(
-        collect=CollectHandler(publish, deliver, expectations),
+        collect=CollectHandler(publish, deliver, expectations, numbers),
         progress=ProgressHandler(timeout=plan.spec.timeout.timedelta),
         download=DownloadHandler(
             publish,
@@ -126,13 +132,17 @@ def assemble(
             publish,
             job_id=plan.job_id,
             pool_id=plan.pool_id,
-            has_release=_has_release(plan),
+            has_release=has_release(plan),
             policy=plan.spec.cleanup,
             batch=account.batch,
             storage=account.storage,
             ledger=ledger,
+            pools=account.pools,
             ask=ask,
             limits=limits,
+        ),
+        failed=FailedListHandler(
+            folder=plan.download_dir / plan.job_id, input_path=_input_paths(plan, numbers)
         ),
     )
     together: tuple[Handler, ...] = (
@@ -140,7 +150,7 @@ def assemble(
         handlers.progress,
         handlers.download,
         handlers.collect,
-        FailedListHandler(folder=plan.download_dir / plan.job_id, input_path=_input_paths(plan)),
+        handlers.failed,
         handlers.cleanup,
     )
     for handler in together:
@@ -148,15 +158,14 @@ def assemble(
     return handlers
 
 
-def _has_release(plan: RunPlan) -> bool:
+def has_release(plan: RunPlan) -> bool:
+    """Whether the job has a release task, for which its pool must wait."""
     return plan.spec.release is not None or bool(plan.spec.rest.get("jobReleaseTask"))
 
 
-def _input_paths(plan: RunPlan) -> Callable[[str], Path | None]:
-    tasks = {task.id: task for task in plan.tasks}
-
+def _input_paths(plan: RunPlan, numbers: TaskNumbers) -> Callable[[str], Path | None]:
     def look_up(task_id: str) -> Path | None:
-        task = tasks.get(task_id)
+        task = numbers.task(task_id)
         if task is None or task.input_name is None:
             return None
         return plan.inputs[task.inputs[0][0]].path
@@ -164,13 +173,12 @@ def _input_paths(plan: RunPlan) -> Callable[[str], Path | None]:
     return look_up
 
 
-def _expectations(plan: RunPlan) -> Expectations:
-    tasks = {task.id: task for task in plan.tasks}
+def _expectations(numbers: TaskNumbers) -> Expectations:
     # Tasks of a factory share their settings, and so what their settings promise.
     promised: dict[int, tuple[tuple[str, ...], tuple[str, ...] | None]] = {}
 
     def look_up(task_id: str) -> TaskOutputs:
-        task = tasks.get(task_id)
+        task = numbers.task(task_id)
         if task is None:
             return TaskOutputs()
         settings = task.spec
@@ -178,7 +186,11 @@ def _expectations(plan: RunPlan) -> Expectations:
             promised[id(settings)] = _promised(settings), _named(settings)
         expected, names = promised[id(settings)]
         return TaskOutputs(
-            input_name=task.input_name, expected=expected, upload_by=settings.upload, names=names
+            input_name=task.input_name,
+            expected=expected,
+            upload_by=settings.upload,
+            names=names,
+            logs=settings.logs,
         )
 
     return look_up

@@ -5,8 +5,9 @@ from __future__ import annotations
 import anyio.to_thread
 
 from orchestrator.accounts.account import Account
-from orchestrator.events import RunStarted
+from orchestrator.events import RunResumed, RunStarted
 from orchestrator.journal import Journal
+from orchestrator.runtime.history import RunHistory
 from orchestrator.spec.keep import encode_plan, fingerprint
 from orchestrator.spec.plan import RunPlan
 
@@ -38,4 +39,14 @@ def run_started(plan: RunPlan, account: Account) -> RunStarted:
         tasks=len(plan.tasks),
         account=account.name,
         download_dir=plan.download_dir,
+    )
+
+
+def run_resumed(plan: RunPlan, past: RunHistory) -> RunResumed:
+    """What is told when a run goes on."""
+    return RunResumed(
+        run_id=plan.run_id,
+        job_id=plan.job_id,
+        run_state=past.state,
+        unfinished=len(past.unfinished),
     )

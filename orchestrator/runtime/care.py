@@ -27,7 +27,7 @@ class RunCare:
         tasks: the last looks at the tasks.
         pool: the last look at the pool.
         unfinished: tells how many of the accepted tasks have not ended.
-        publish: told of everything; it hands each event to `note` first.
+        publish: told of everything; it hands each event to `note` then.
         limits: the numbers.
         past: what the run had done before its program died.
     """
@@ -54,7 +54,12 @@ class RunCare:
         self._outage: Callable[[], str | None] = lambda: None
         self.ends_job = retries.may_happen
         self.reactivation = Reactivation(
-            job_id=plan.job_id, batch=account.batch, tracker=tasks, retries=retries, publish=publish
+            job_id=plan.job_id,
+            batch=account.batch,
+            tracker=tasks,
+            retries=retries,
+            publish=publish,
+            limits=limits,
         )
         self.stall = StallWatch(
             run_id=plan.run_id,
@@ -78,7 +83,7 @@ class RunCare:
         self._outage = outage
 
     def note(self, event: Event) -> None:
-        """Keep what an event says; called in one step with its publication."""
+        """Keep what an event says; called once it was told."""
         self.stall.note(event)
         if isinstance(event, TaskFailed):
             self._failed.add(event.key.task_id)

@@ -72,17 +72,30 @@ async def must_answer(settings: AccountSettings, *, named_by: str, limits: Limit
     """
     for address in _addresses(settings):
         parts = urlsplit(address)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             with anyio.fail_after(limits.operation_timeout):
-                stream = await anyio.connect_tcp(parts.hostname or "", port)
+                await reach(address)
         except OSError as error:  # a TimeoutError too
             raise LocalServiceError(
                 f"nothing answers at {parts.scheme}://{parts.netloc}, which {named_by} names: the local "
                 "service has ended, or moved to other ports; start `orchestrator local` again, or name "
                 "its new settings"
             ) from error
-        await stream.aclose()
+
+
+async def reach(address: str) -> None:
+    """Connect to an address, and leave it at that; the caller has a limit for it.
+
+    Args:
+        address: a URL.
+
+    Raises:
+        OSError: nothing listens there.
+    """
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    stream = await anyio.connect_tcp(parts.hostname or "", port)
+    await stream.aclose()
 
 
 class EmbeddedService:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from orchestrator.errors import RunCancelledError, TimeLimitError, TooManyFailedError
 from orchestrator.events import Publish, SubmissionCompleted, TaskAbandoned
 from orchestrator.handlers import DownloadHandler
 from orchestrator.runtime.work import RunWork
 from orchestrator.spec.plan import RunPlan
-from orchestrator.states import TaskKey
+from orchestrator.states import RunOutcome, TaskKey
+
+
+def outcome_of(error: Exception) -> RunOutcome:
+    """How a run ends that this error ended. Pure.
+
+    Args:
+        error: of the run.
+    """
+    match error:
+        case TimeLimitError():
+            return RunOutcome.TIMED_OUT
+        case TooManyFailedError():
+            return RunOutcome.TOO_MANY_FAILED
+        case RunCancelledError():
+            return RunOutcome.CANCELLED
+        case _:
+            return RunOutcome.ERROR
 
 
 async def abandon(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.events import Event
 from orchestrator.handlers.progress import Progress
 from orchestrator.results import JobResult, TaskResult
+from orchestrator.spec.task_set import TaskNumbers
 
 if TYPE_CHECKING:
     from orchestrator.runtime.run import Run
@@ -18,6 +19,7 @@ class JobRun:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._numbers = TaskNumbers(run.plan.tasks)
 
     @property
     def run_id(self) -> str:
@@ -41,7 +43,8 @@ class JobRun:
 
     def input_name(self, task_id: str) -> str | None:
         """The local name of the file that a task was made for; None where it has none."""
-        return next((task.input_name for task in self._run.plan.tasks if task.id == task_id), None)
+        task = self._numbers.task(task_id)
+        return None if task is None else task.input_name
 
     @property
     def error(self) -> Exception | None:

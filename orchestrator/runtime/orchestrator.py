@@ -9,12 +9,12 @@ from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
-import msgspec
 import platformdirs
+import structlog
 
 from orchestrator.accounts.account import Account
 from orchestrator.accounts.settings import AccountSettings, settings_from_environment
-from orchestrator.errors import NotOpenError
+from orchestrator.errors import NotOpenError, OrchestratorError, error_text
 from orchestrator.events import Event
 from orchestrator.journal import Journal, RunHold, RunRecord
 from orchestrator.limits import Limits
@@ -22,18 +22,21 @@ from orchestrator.runtime.embedded import EmbeddedService, must_answer, named_se
 from orchestrator.runtime.horizon import refuse_beyond
 from orchestrator.runtime.job_run import JobRun
 from orchestrator.runtime.logs import log_quietly_by_default
+from orchestrator.runtime.owed_clean_up import OwedCleanUp
 from orchestrator.runtime.owner import Owner
+from orchestrator.runtime.planned import planned
 from orchestrator.runtime.result_folder import refuse_unwritable
 from orchestrator.runtime.retaken import Retaken, read_past, read_plan
 from orchestrator.runtime.reunion import named_run, run_of_job, without_a_program
 from orchestrator.runtime.run import Ask, Listener, Run
+from orchestrator.runtime.whereabouts import refuse_elsewhere
 from orchestrator.spec.ids import new_run_id
 from orchestrator.spec.job import JobSpec
-from orchestrator.spec.only import only_failed as reduced
-from orchestrator.spec.only import read_failed
-from orchestrator.spec.plan import RunPlan, plan_run
+from orchestrator.spec.plan import RunPlan
 
 E = TypeVar("E", bound=Event)
+
+log = structlog.get_logger()
 
 
 def default_journal_dir() -> Path:
@@ -190,6 +193,16 @@ class Orchestrator:
             self._leaving = True
             await self._owner.finish(self._release)
 
+    async def detach(self) -> None:
+        """Leave the runs under way to the journal, untouched on the service: `resume` goes on with them.
+
+        No more runs begin here; results and events of those that were left end, and so does `wait`.
+        """
+        self._leaving = True
+        for run in self._runs:
+            run.left = True
+        await self._owner.finish(self._owner.close)
+
     @property
     def account(self) -> Account:
         """The open account, for who looks at the service beside the runs.
@@ -231,12 +244,13 @@ class Orchestrator:
             SpecError: the job can't be right, may outlive its addresses, or is under way with other inputs;
                 nothing was created.
             RunHeldError: this very job is under way, in the program that the error names.
+            ConfigError: this very job is under way on another local service, which the error names.
             NotOpenError: the orchestrator is not open.
         """
         if self._leaving:
             raise NotOpenError
         plan = await anyio.to_thread.run_sync(
-            lambda: _planned(spec, run_id or new_run_id(), environ=self._environ, only=only_failed)
+            lambda: planned(spec, run_id or new_run_id(), environ=self._environ, only=only_failed)
         )
         if (begun := await run_of_job(self.journal, plan, self.account)) is not None:
             return await self._take_up(begun)
@@ -251,20 +265,34 @@ class Orchestrator:
         so register handlers before this.
 
         Args:
-            run_id: of one run; by default all unfinished runs of this account that no program drives.
+            run_id: of one run; by default all unfinished runs of this account that no program drives. One
+                of those that can't be taken up stays as it is, and the log says why.
 
         Returns:
             The runs, under way; those that had come to their end but for the telling among them.
 
         Raises:
             RunHeldError: another program drives that run.
-            ConfigError: there is no such run, it is over, or it runs on another account.
-            JournalError: the journal can't be read.
+            ConfigError: there is no such run, it is over, or it runs on another account or local service.
+            JournalError: the journal, or that run's plan in it, can't be read.
+            ServiceError, UnreachableError: whether it runs here could not be found out.
             NotOpenError: the orchestrator is not open.
         """
         if run_id is not None:
             return (await self._take_up(await named_run(self.journal, run_id, self.account)),)
-        return tuple([await self._take_up(record) for record in await self.unfinished()])
+        # All are read before the first one begins: whatever is raised meanwhile must not end those under way.
+        retaken: list[tuple[RunHold, RunPlan, Retaken]] = []
+        try:
+            for record in await self.unfinished():
+                try:
+                    retaken.append(await self._retake(record))
+                except OrchestratorError as error:
+                    log.warning("resume.not_taken_up", run=record.run_id, error=error_text(error))
+        except BaseException:
+            for hold, _, _ in retaken:
+                hold.release()
+            raise
+        return tuple([self._drive(plan, hold, past) for hold, plan, past in retaken])
 
     async def unfinished(self) -> tuple[RunRecord, ...]:
         """The runs of this account whose program died before their end was written down.
@@ -275,12 +303,29 @@ class Orchestrator:
         """
         return await without_a_program(self.journal, self.account.name)
 
+    async def finish_clean_up(self) -> tuple[str, ...]:
+        """Delete what runs that are over have left, each by its own policy; nobody is asked.
+
+        Returns:
+            What is left and may cost money, as `kind id: reason`.
+
+        Raises:
+            JournalError: the journal can't be read or written.
+            ServiceError, UnreachableError: the account refused or did not answer.
+            NotOpenError: the orchestrator is not open.
+        """
+        return await OwedCleanUp(self.journal, self.account, limits=self._limits).run()
+
     async def _take_up(self, record: RunRecord) -> JobRun:
+        hold, plan, past = await self._retake(record)
+        return self._drive(plan, hold, past)
+
+    async def _retake(self, record: RunRecord) -> tuple[RunHold, RunPlan, Retaken]:
         hold = await self.journal.hold(record.run_id)
         try:
+            await refuse_elsewhere(record, self.account, self._limits)
             plan = await read_plan(self.journal, record.run_id)
-            retaken = await read_past(self.journal, record.run_id)
-            return self._drive(plan, hold, retaken)
+            return hold, plan, await read_past(self.journal, record.run_id)
         except BaseException:
             hold.release()
             raise
@@ -350,10 +395,3 @@ class Orchestrator:
             finally:
                 if journal is not None:
                     await journal.close()
-
-
-def _planned(spec: JobSpec, run_id: str, *, environ: Mapping[str, str], only: Path | None) -> RunPlan:
-    plan = plan_run(spec, run_id, environ=environ)
-    if only is None:
-        return plan
-    return msgspec.structs.replace(reduced(plan, read_failed(only)), is_part=True)

@@ -170,8 +170,7 @@ class RunPreparation:
         self._arrivals.close()
 
     def _early(self) -> set[int]:
-        hooks = (*self._plan.preparation_inputs, *self._plan.release_inputs)
-        return {index for index, _, _ in hooks}
+        return {index for index, _, _ in (*self._plan.preparation_inputs, *self._plan.release_inputs)}
 
     async def provision(self) -> None:
         """Make sure of the pool, and create the job on it.
@@ -283,10 +282,11 @@ class RunPreparation:
             places.input_container: Opened(access=Access.READ, lifetime=lifetime),
             places.output_container: Opened(access=Access.WRITE, lifetime=lifetime),
         }
-        if places.application is not None:
+        packed = places.application
+        if application := packed.container if packed is not None else self._past.application:
             # Its start task needs it for as long as there may be a pool, whatever becomes of the run.
             kept = max(lifetime, self._limits.pool_sas_lifetime)
-            containers[places.application.container] = Opened(access=Access.READ, lifetime=kept)
+            containers[application] = Opened(access=Access.READ, lifetime=kept, needed=packed is not None)
         return AccessRenewal(
             run_id=self._plan.run_id,
             storage=self._account.storage,

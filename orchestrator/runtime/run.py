@@ -12,19 +12,19 @@ import structlog
 from orchestrator.accounts.account import Account
 from orchestrator.bus import EventBus, Policy, Subscription
 from orchestrator.errors import (
+    JournalError,
     OrchestratorError,
     RunCancelledError,
     TimeLimitError,
-    TooManyFailedError,
     error_text,
 )
 from orchestrator.events import (
     CleanupCompleted,
+    CleanupFailed,
     Event,
     JobSettled,
     RunFinished,
     RunInterrupted,
-    RunResumed,
     RunStateChanged,
     utc_now,
 )
@@ -33,8 +33,8 @@ from orchestrator.journal import Journal, RunEvents, RunHold
 from orchestrator.limits import Limits
 from orchestrator.results import JobResult
 from orchestrator.runtime.assembly import RunHandlers, assemble
-from orchestrator.runtime.beginning import run_started, write_down
-from orchestrator.runtime.giving_up import abandon
+from orchestrator.runtime.beginning import run_resumed, run_started, write_down
+from orchestrator.runtime.giving_up import abandon, outcome_of
 from orchestrator.runtime.history import RunHistory
 from orchestrator.runtime.job_result import job_result
 from orchestrator.runtime.result_stream import ResultStream
@@ -42,7 +42,7 @@ from orchestrator.runtime.retaken import Retaken, events_of, interruption_error
 from orchestrator.runtime.run_ledger import RunLedger
 from orchestrator.runtime.work import RunWork
 from orchestrator.spec.plan import RunPlan
-from orchestrator.states import RunOutcome, RunState
+from orchestrator.states import RunState
 
 log = structlog.get_logger()
 
@@ -83,6 +83,7 @@ class Run:
         self.plan = plan
         self.results = ResultStream(journal, plan.run_id, bound=limits.subscription_queue)
         self.error: Exception | None = None
+        self.left = False  # to the journal: whoever takes the run up tells its end
         self._account = account
         self._journal = journal
         self._limits = limits
@@ -117,15 +118,15 @@ class Run:
         self._settling = anyio.CancelScope()
         self._cancelled: str | None = None
         self._stopped = False
-        self._settled: asyncio.Event = asyncio.Event()
+        self._begun = self._untold = False
+        self._settled, self._cleaned, self._finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._settlement: JobSettled | None = None
-        self._cleaned: asyncio.Event = asyncio.Event()
         self._cleanup: CleanupCompleted | None = None
-        self._finished: asyncio.Event = asyncio.Event()
         self._result: JobResult | None = None
         self._handlers: RunHandlers = assemble(
             plan=plan,
             account=account,
+            numbers=self._work.numbers,
             ledger=self._ledger,
             bus=self._bus,
             publish=self._publish,
@@ -187,7 +188,7 @@ class Run:
 
     async def wait(self) -> JobResult:
         """Wait for the end of everything."""
-        await self._finished.wait()
+        await self.ended()
         if self._result is None:
             raise RunCancelledError("the orchestrator was closed before the run was over")
         return self._result
@@ -195,7 +196,8 @@ class Run:
     async def drive(self) -> None:
         """Do everything; never raises for what the run does."""
         try:
-            if await self._try("begin", self._begin()) and self._past.finish is None:
+            self._begun = await self._try("begin", self._begin())
+            if self._begun and self._past.finish is None:
                 # Each step whatever became of the one before: clean-up must not depend on it.
                 await self._try("work", self._work_until_stopped())
                 if not await self._try("settle", self._settle()):
@@ -216,23 +218,15 @@ class Run:
         """Bring everybody to where they were when the program died."""
         past, run_id = self._past, self.plan.run_id
         self._settlement, self._cleanup = past.settlement, past.cleanup
+        self.error = interruption_error(past.interruption) if past.interruption is not None else None
         if past.settlement is not None:
             self._settled.set()
-        if past.interruption is not None:
-            self.error = interruption_error(past.interruption)
         if past.finish is not None:
             return
         await self._handlers.replay(events_of(self._journal, run_id), retaken)
         if past.started_at is None:
             await self._publish(run_started(self.plan, self._account))
-        await self._publish(
-            RunResumed(
-                run_id=run_id,
-                job_id=self.plan.job_id,
-                run_state=past.state,
-                unfinished=len(past.unfinished),
-            )
-        )
+        await self._publish(run_resumed(self.plan, past))
         if past.settlement is None:
             self._start(lambda: self._handlers.bring_again(past), f"outputs of run {run_id}")
             await self._handlers.collect.resume(run_id)
@@ -257,28 +251,24 @@ class Run:
         if self._past.interruption is not None:
             await self._abandon(self._past.interruption.reason)
             return
-        outcome = RunOutcome.ERROR
         try:
             with self._scope:
                 await self._work.run()
-        except TimeLimitError as error:
-            self.error, outcome = error, RunOutcome.TIMED_OUT
-        except TooManyFailedError as error:
-            self.error, outcome = error, RunOutcome.TOO_MANY_FAILED
         except Exception as error:
             if not isinstance(error, OrchestratorError):
                 log.exception("run.defect", run=self.plan.run_id)
             self.error = error
         if self._cancelled is not None and self._scope.cancelled_caught:
-            self.error, outcome = RunCancelledError(self._cancelled), RunOutcome.CANCELLED
+            self.error = RunCancelledError(self._cancelled)
         if self.error is not None:
-            await self._give_up(outcome, error_text(self.error))
+            await self._interrupt(self.error, error_text(self.error))
+            await self._abandon(error_text(self.error))
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    async def _give_up(self, outcome: RunOutcome, reason: str) -> None:
+    async def _interrupt(self, error: Exception, reason: str) -> None:
+        outcome = outcome_of(error)
         await self._publish(RunInterrupted(run_id=self.plan.run_id, outcome=outcome, reason=reason))
-        await self._abandon(reason)
 
     async def _abandon(self, reason: str) -> None:
         await abandon(self.plan, self._work, self._handlers.download, self._publish, reason=reason)
@@ -295,16 +285,16 @@ class Run:
             await self._settled.wait()
         if not self._settled.is_set():
             await self._stop_waiting_for_outputs()
-        elif self._work.all_submitted and not self.plan.is_part:
-            await self._try("stale results", self._handlers.download.sweep(self._work.planned))
+        elif self.error is None and self._work.all_submitted and not self.plan.is_part:
+            await self._try("stale results", self._handlers.download.sweep(self._work.numbers))
         self.results.end(self.error)
 
     async def _stop_waiting_for_outputs(self) -> None:
-        reason = self._cancelled or f"not here {self._limits.settle_timeout:g} s after the last task"
+        late = f"not here {self._limits.settle_timeout:g} s after the last task"
+        reason = self._cancelled or (error_text(self.error) if self._untold and self.error else late)
         if self.error is None:
             self.error = RunCancelledError(reason) if self._cancelled else TimeLimitError(reason)
-            outcome = RunOutcome.CANCELLED if self._cancelled else RunOutcome.TIMED_OUT
-            await self._publish(RunInterrupted(run_id=self.plan.run_id, outcome=outcome, reason=reason))
+            await self._interrupt(self.error, reason)
         self._handlers.download.give_up(reason)
         with anyio.move_on_after(self._limits.close_grace):
             await self._settled.wait()
@@ -331,20 +321,24 @@ class Run:
         self.results.end(self.error)
         grace = self._limits.stop_grace if self._stopped else self._limits.close_grace
         try:
-            self._result = result = await self._told_result()
-            await self._try("bus", self._tell_end(result, grace))
+            past = self._past.finish
+            self._result = result = past.result if past is not None else await self._make_result()
+            told = self._may_end and await self._try("bus", self._tell_end(result, grace))
             await self._try("bus", self._bus.close(grace))
             await self._try("downloads", self._handlers.download.aclose())
-            # Last, so that a run which has not told its end is taken up again.
-            await self._try("journal", self._journal.finish_run(self.plan.run_id, outcome=result.outcome))
+            if told:  # last, so that a run which has not told its end is taken up again
+                await self._try("journal", self._journal.finish_run(self.plan.run_id, outcome=result.outcome))
         finally:
+            self._account.pools.forget(self.plan.pool_id, self.plan.run_id)
             self._hold.release()
             self._finished.set()
 
-    async def _told_result(self) -> JobResult:
-        if self._past.finish is not None:
-            return self._past.finish.result
-        return self._make_result(await self._owed())
+    @property
+    def _may_end(self) -> bool:
+        """Whether the run is over for good; what the journal kept from its end is to be taken up again."""
+        if self.left or not self._begun:
+            return self._retaken is None and not self.left
+        return self._cleanup is not None or not self._untold
 
     async def _tell_end(self, result: JobResult, grace: float) -> None:
         with anyio.move_on_after(grace):
@@ -361,7 +355,7 @@ class Run:
             self.error = self.error or error
             return self._ledger.remembered()
 
-    def _make_result(self, owed: tuple[str, ...]) -> JobResult:
+    async def _make_result(self) -> JobResult:
         return job_result(
             plan=self.plan,
             started_at=self._started_at,
@@ -369,18 +363,26 @@ class Run:
             collected=self._handlers.collect,
             rejected=self._work.rejected,
             cleanup=self._cleanup,
-            owed=owed,
+            owed=await self._owed(),
             error=self.error,
         )
 
     # --- telling ------------------------------------------------------------------------------------------
 
     async def _publish(self, *events: Event) -> None:
-        """Note what the run itself must know, then put it on the bus, whole: a cancellation waits for it."""
+        """Put it on the bus, whole (a cancellation waits for it), and note what the run itself must know."""
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._bus.publish(*events)
+        except JournalError as error:
+            # What was not written down nobody was told of: who waits for it would wait in vain.
+            self.error, self._untold = self.error or error, True
+            self._settling.cancel()
+            if isinstance(events[-1], CleanupFailed | CleanupCompleted):
+                self._cleaned.set()
+            raise
         for event in events:
             self._work.note(event)
-        with anyio.CancelScope(shield=True):
-            await self._bus.publish(*events)
 
     async def _note(self, event: Event) -> None:
         match event:

@@ -39,6 +39,10 @@ class RunLedger:
         await self._journal.settle(self._run_id, kind, resource_id)
         self._here.pop((kind, resource_id), None)
 
+    async def hand_over(self, kind: str, resource_id: str, heir: str) -> None:
+        """Write down that another run owes the thing too; until it is settled here, both do."""
+        await self._journal.owe(heir, kind, resource_id)
+
     def remembered(self) -> tuple[str, ...]:
         """What this program knows to be owed, as `kind id`, for when the journal can't be read."""
         return tuple(f"{kind} {resource_id}" for kind, resource_id in self._here)

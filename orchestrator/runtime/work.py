@@ -29,6 +29,7 @@ from orchestrator.runtime.preparation import RunPreparation
 from orchestrator.runtime.run_ledger import RunLedger
 from orchestrator.runtime.time_limit import time_limit_error
 from orchestrator.spec.plan import RunPlan
+from orchestrator.spec.task_set import TaskNumbers, TaskSet
 from orchestrator.stages.ownership import Ownership
 from orchestrator.stages.reactivate import end_job
 from orchestrator.stages.submit import TaskSubmission
@@ -45,7 +46,7 @@ class RunWork:
         plan: what is to be done.
         account: where.
         ledger: what is created is written there first.
-        publish: told of everything; it hands each event to `note` first.
+        publish: told of everything; it hands each event to `note` then.
         enter: tells the run's next state.
         limits: the numbers.
         environ: where `env:NAME` references are looked up.
@@ -53,6 +54,7 @@ class RunWork:
         doubtful: the tasks that it may have added without having heard of it.
 
     Attributes:
+        numbers: of the run's tasks.
         accepted: how many tasks the service took so far.
         rejected: how many it refused so far.
         all_submitted: whether no more will be added.
@@ -78,14 +80,14 @@ class RunWork:
         self._enter = enter
         self._limits = limits
         self._environ = environ
-        self._tasks = TaskTracker(plan.run_id, plan.job_id)
+        self.numbers = numbers = TaskNumbers(plan.tasks)
+        self._tasks = TaskTracker(plan.run_id, plan.job_id, numbers)
         self._pool = PoolTracker(plan.run_id, plan.pool_id)
-        self._planned = frozenset(task.id for task in plan.tasks)
         self._resumed = past
         self._past = past = past or RunHistory()
         self._doubtful = doubtful
         self._tasks.resume(past.completed, ((task_id, *look) for task_id, look in past.looks.items()))
-        self._unfinished: set[str] = set(past.unfinished)
+        self._unfinished = TaskSet(numbers, past.unfinished)
         self.accepted = len(past.accepted)
         self.rejected = len(past.rejected)
         self.all_submitted = past.submission is not None
@@ -110,13 +112,8 @@ class RunWork:
         """Those of them that were running when they were last seen."""
         return self._tasks.running(self.unfinished)
 
-    @property
-    def planned(self) -> Collection[str]:
-        """The ids of all tasks of the run."""
-        return self._planned
-
     def note(self, event: Event) -> None:
-        """Keep what an event says of the tasks; called in one step with its publication."""
+        """Keep what an event says of the tasks; called once it was told."""
         self._care.note(event)
         match event:
             case TasksSubmitted():
@@ -139,6 +136,7 @@ class RunWork:
         """
         if self.all_submitted and not self._unfinished:
             return  # its program died after the last task's end
+        await self._account.pools.join(self._plan.pool_id, self._plan.run_id)
         preparation = RunPreparation(
             plan=self._plan,
             account=self._account,
@@ -240,7 +238,7 @@ class RunWork:
             tracker=self._tasks,
             publish=self._publish,
             limits=self._limits,
-            ours=self._planned.__contains__,
+            ours=self.numbers.__contains__,
             all_ended=lambda: self.all_submitted and not self._unfinished,
             reactivation=self._care.reactivation,
         )

@@ -6,7 +6,7 @@ from orchestrator.spec.check import check_job, job_faults
 from orchestrator.spec.command import expand_commands, planned_command, wrap_in_shell
 from orchestrator.spec.convert import decode_job, encode_job
 from orchestrator.spec.duration import Duration
-from orchestrator.spec.files import OutputFile, ResourceFile, UploadBy, UploadCondition
+from orchestrator.spec.files import KeepLogs, OutputFile, ResourceFile, UploadBy, UploadCondition
 from orchestrator.spec.frozen import FrozenMapping
 from orchestrator.spec.ids import (
     application_container,
@@ -46,6 +46,7 @@ __all__ = [
     "InputFile",
     "JobHookSpec",
     "JobSpec",
+    "KeepLogs",
     "OutputFile",
     "PlannedTask",
     "PoolSpec",

@@ -12,6 +12,9 @@ from orchestrator.spec.place import Fault, at_index
 from orchestrator.spec.placeholders import placeholder_problem
 from orchestrator.spec.task import TaskFactory, TaskSettings
 
+MOST_TASKS = 10_000_000
+"""Of a factory without files, where a slip of the pen would ask for more than any machine can hold."""
+
 NO_APPLICATION = "list its files in [application]"
 """Why `{application}` stands for nothing in a job without one."""
 
@@ -40,7 +43,14 @@ def task_faults(job: JobSpec) -> Iterator[Fault]:
 
 def _factory_faults(job: JobSpec, factory: TaskFactory) -> Iterator[Fault]:
     patterns = factory.per_file
-    if isinstance(patterns, str):
+    if patterns is None:
+        if factory.count is None:
+            yield Fault("task_factory", "give per_file, such as data/*.txt, or count, how many tasks")
+        elif not 1 <= factory.count <= MOST_TASKS:
+            yield Fault("task_factory.count", f"must be from 1 to {MOST_TASKS:,}")
+    elif factory.count is not None:
+        yield Fault("task_factory.count", "the files of per_file say how many there are; give one of the two")
+    elif isinstance(patterns, str):
         if not patterns:
             yield Fault("task_factory.per_file", "give a pattern such as data/*.txt")
     elif not patterns or not all(patterns):
@@ -48,7 +58,7 @@ def _factory_faults(job: JobSpec, factory: TaskFactory) -> Iterator[Fault]:
     problem = id_problem(expand_id(factory.id, run_id=SAMPLE_RUN_ID, index=0))
     if problem:
         yield Fault("task_factory.id", problem)
-    yield from _settings_faults(job, factory, "task_factory", has_file=True)
+    yield from _settings_faults(job, factory, "task_factory", has_file=patterns is not None)
 
 
 def _settings_faults(job: JobSpec, task: TaskSettings, place: str, *, has_file: bool) -> Iterator[Fault]:

@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 
 from orchestrator.errors import SpecError
+from orchestrator.spec.input_files import InputFiles
 from orchestrator.spec.job import JobSpec
 from orchestrator.spec.place import at_index, spec_error
-from orchestrator.spec.planned import InputFile
 
 _PACKAGE_MARKS = ("__init__.py", "__main__.py")
 
@@ -24,7 +24,7 @@ class FileList:
     def __init__(self, job: JobSpec) -> None:
         self._job = job
         self._indexes: dict[str, int] = {}
-        self._files: list[InputFile] = []
+        self._files = InputFiles()
 
     def add(self, path: str, place: str) -> int:
         """List a file, if it is not listed yet.
@@ -47,27 +47,17 @@ class FileList:
         if stat.S_ISDIR(status.st_mode):
             raise self._error(place, f'"{path}" is a folder; name a file')
         self._check_regular(status, absolute, path, place)
-        index = len(self._files)
-        file = Path(absolute)
-        self._files.append(
-            InputFile(
-                index=index,
-                path=file,
-                name=file.name,
-                size=status.st_size,
-                modified_ns=status.st_mtime_ns,
-            )
-        )
+        index = self._files.add(absolute, status.st_size, status.st_mtime_ns)
         self._indexes[absolute] = index
         return index
 
     def name(self, index: int) -> str:
         """The name of a listed file."""
-        return self._files[index].name
+        return self._files.name(index)
 
-    def listed(self) -> tuple[InputFile, ...]:
-        """Every file listed so far."""
-        return tuple(self._files)
+    def listed(self) -> InputFiles:
+        """Every file listed; it shows those that are listed later, too."""
+        return self._files
 
     def application(self) -> tuple[Path, ...]:
         """The application's files and package folders, absolute; they are no inputs.

@@ -24,6 +24,13 @@ class UploadBy(enum.StrEnum):
     TASK = "task"
 
 
+class KeepLogs(enum.StrEnum):
+    """Of which tasks stdout and stderr are uploaded and brought here: all, or those that failed."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on_failure"
+
+
 class ResourceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file, or a container's files, that the node downloads before the command starts.
 

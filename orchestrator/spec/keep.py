@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.spec.convert import decode_job, encode_job
+from orchestrator.spec.input_files import InputFiles
 from orchestrator.spec.job import JobSpec
-from orchestrator.spec.planned import InputFile, PlannedTask, RunPlan, TaskInput
-from orchestrator.spec.task import TaskSettings
+from orchestrator.spec.planned import PlannedTask, RunPlan, TaskInput
+from orchestrator.spec.task import TaskFactory, TaskSettings
+from orchestrator.spec.task_list import MadeTasks, TaskList
 
-_VERSION = 1
+_VERSION = 2
+"""1 had every task of a factory in it, which is read still."""
 _OF_FACTORY = -1
+
+
+class _Made(msgspec.Struct, frozen=True, kw_only=True):
+    """The tasks of a factory: what they are is in the job, and each one's file is told by its place."""
+
+    count: int
+    shared: tuple[TaskInput, ...]
+    files: msgspec.Raw
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +39,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     spec: msgspec.Raw
     inputs: tuple[tuple[str, int, int], ...]
     tasks: tuple[tuple[str, int, int, str | None, tuple[TaskInput, ...]], ...]
+    made: _Made | None = None
     application: tuple[str, ...]
     start_task_inputs: tuple[TaskInput, ...]
     preparation_inputs: tuple[TaskInput, ...]
@@ -42,6 +55,7 @@ def encode_plan(plan: RunPlan) -> bytes:
     """
     spec = plan.spec
     full = {id(task): index for index, task in enumerate(spec.tasks)}
+    made = plan.tasks.made if isinstance(plan.tasks, TaskList) else None
     return msgspec.json.encode(
         _Kept(
             version=_VERSION,
@@ -53,8 +67,9 @@ def encode_plan(plan: RunPlan) -> bytes:
             inputs=tuple((str(file.path), file.size, file.modified_ns) for file in plan.inputs),
             tasks=tuple(
                 (task.id, task.index, full.get(id(task.spec), _OF_FACTORY), task.input_name, task.inputs)
-                for task in plan.tasks
+                for task in (plan.tasks.full if isinstance(plan.tasks, TaskList) else plan.tasks)
             ),
+            made=None if made is None else _made(made),
             application=tuple(map(str, plan.application)),
             start_task_inputs=plan.start_task_inputs,
             preparation_inputs=plan.preparation_inputs,
@@ -72,28 +87,41 @@ def decode_plan(data: bytes) -> RunPlan:
         ValueError: another version wrote it.
     """
     kept = msgspec.json.decode(data, type=_Kept)
-    if kept.version != _VERSION:
+    if not 1 <= kept.version <= _VERSION:
         raise ValueError(f"a plan of version {kept.version}, and {_VERSION} is known here")
     spec = decode_job(bytes(kept.spec))
+    inputs = InputFiles()
+    for path, size, modified_ns in kept.inputs:
+        inputs.add(path, size, modified_ns)
+    made: MadeTasks | None = None
+    if kept.made is not None:
+        made = MadeTasks(
+            _factory(spec),
+            run_id=kept.run_id,
+            count=kept.made.count,
+            shared=kept.made.shared,
+            files=_files(bytes(kept.made.files)),
+            inputs=inputs,
+        )
     return RunPlan(
         run_id=kept.run_id,
         job_id=kept.job_id,
         pool_id=kept.pool_id,
         download_dir=Path(kept.download_dir),
         spec=spec,
-        inputs=tuple(
-            InputFile(index=index, path=Path(path), name=Path(path).name, size=size, modified_ns=modified)
-            for index, (path, size, modified) in enumerate(kept.inputs)
-        ),
-        tasks=tuple(
-            PlannedTask(
-                id=task_id,
-                index=index,
-                spec=_settings(spec, number),
-                input_name=input_name,
-                inputs=inputs,
-            )
-            for task_id, index, number, input_name, inputs in kept.tasks
+        inputs=inputs,
+        tasks=TaskList(
+            [
+                PlannedTask(
+                    id=task_id,
+                    index=index,
+                    spec=_settings(spec, number),
+                    input_name=input_name,
+                    inputs=own,
+                )
+                for task_id, index, number, input_name, own in kept.tasks
+            ],
+            made,
         ),
         application=tuple(map(Path, kept.application)),
         start_task_inputs=kept.start_task_inputs,
@@ -117,8 +145,12 @@ def fingerprint(plan: RunPlan) -> str:
     # Where the job file lies says nothing: what it asks for is in the absolute paths of the files.
     spec = msgspec.structs.replace(plan.spec, source="", base_dir="")
     told = hashlib.sha256(encode_job(spec))
-    for task in plan.tasks:
+    made = plan.tasks.made if isinstance(plan.tasks, TaskList) else None
+    for task in plan.tasks.full if isinstance(plan.tasks, TaskList) else plan.tasks:
         told.update(f"\0{task.id}".encode())
+    if made is not None:
+        # The ids of the others follow from the factory.
+        told.update(f"\0{made.ids.id(0)}\0{made.count}".encode())
     for file in plan.inputs:
         told.update(f"\0{file.path}\0{file.size}\0{file.modified_ns}".encode())
     for path in plan.application:
@@ -142,6 +174,24 @@ def _looked_at(path: Path) -> str:
 def _settings(spec: JobSpec, number: int) -> TaskSettings:
     if number != _OF_FACTORY:
         return spec.tasks[number]
+    return _factory(spec)
+
+
+def _factory(spec: JobSpec) -> TaskFactory:
     if spec.task_factory is None:
         raise ValueError("a plan with tasks of a factory, and without the factory")
     return spec.task_factory
+
+
+def _made(made: MadeTasks) -> _Made:
+    return _Made(
+        count=made.count,
+        shared=made.shared,
+        files=msgspec.Raw(b"null" if made.files is None else msgspec.json.encode(list(made.files))),
+    )
+
+
+def _files(kept: bytes) -> array[int] | None:
+    """By task, its file: not as a list, which takes four times as much for a number."""
+    files = msgspec.json.decode(kept, type=list[int] | None)
+    return None if files is None else array("I", files)

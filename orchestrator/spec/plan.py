@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from orchestrator.spec.planned import InputFile, PlannedTask, RunPlan, TaskInput
 from orchestrator.spec.resolve import resolve
 from orchestrator.spec.secret import SecretReference
 from orchestrator.spec.task import TaskFactory
+from orchestrator.spec.task_ids import TaskIds
+from orchestrator.spec.task_list import MadeTasks, TaskList
 
 __all__ = ["InputFile", "PlannedTask", "RunPlan", "TaskInput", "plan_run"]
 
@@ -61,23 +64,30 @@ class _Planner:
 
     def plan(self) -> RunPlan:
         job = self._job
-        tasks = [*self._full_tasks(), *self._factory_tasks()]
-        self._check_ids(tasks)
+        full = tuple(self._full_tasks())
+        shared, files, count = self._factory_files()
+        self._check_ids(full, count)
         start = job.pool.start_task
         hooks = (
             (start.resource_files if start else (), "pool.start_task.resource_files"),
             (job.preparation.resource_files if job.preparation else (), "preparation.resource_files"),
             (job.release.resource_files if job.release else (), "release.resource_files"),
         )
-        start_task, preparation, release = (self._resources(files, place) for files, place in hooks)
+        start_task, preparation, release = (self._resources(each, place) for each, place in hooks)
+        inputs, factory = self._files.listed(), job.task_factory
+        made: MadeTasks | None = None
+        if factory is not None:
+            made = MadeTasks(
+                factory, run_id=self._run_id, count=count, shared=shared, files=files, inputs=inputs
+            )
         return RunPlan(
             run_id=self._run_id,
             job_id=self._checked_id(job.id, "id"),
             pool_id=self._checked_id(job.pool.id, "pool.id"),
             download_dir=self._download_dir(),
             spec=job,
-            inputs=self._files.listed(),
-            tasks=tuple(tasks),
+            inputs=inputs,
+            tasks=TaskList(full, made),
             application=self._files.application(),
             start_task_inputs=start_task,
             preparation_inputs=preparation,
@@ -103,32 +113,31 @@ class _Planner:
                 inputs=inputs,
             )
 
-    def _factory_tasks(self) -> Iterator[PlannedTask]:
+    def _factory_files(self) -> tuple[tuple[TaskInput, ...], array[int] | None, int]:
+        """The files that all of the factory's tasks get, each one's own, and how many tasks it makes."""
         factory = self._job.task_factory
         if factory is None:
-            return
+            return (), None, 0
         paths = self._matches(factory)
-        if len(paths) > 1 and not has_index(factory.id):
+        count = len(paths) if factory.count is None else factory.count
+        if count > 1 and not has_index(factory.id):
             raise self._error(
                 "task_factory.id",
-                f'{len(paths)} tasks would all be called "{factory.id}"; put {{index}} in it',
+                f'{count} tasks would all be called "{factory.id}"; put {{index}} in it',
             )
         shared = self._resources(factory.resource_files, "task_factory.resource_files")
-        for index, path in enumerate(paths):
+        if factory.per_file is None:
+            return shared, None, count
+        files = array("I")
+        for path in paths:
             file = self._files.add(path, "task_factory.per_file")
-            name = self._files.name(file)
-            self._check_free(name, shared, "task_factory.resource_files")
-            yield PlannedTask(
-                id=expand_id(factory.id, run_id=self._run_id, index=index),
-                index=index,
-                spec=factory,
-                input_name=name,
-                inputs=((file, name, None), *shared),
-            )
+            self._check_free(self._files.name(file), shared, "task_factory.resource_files")
+            files.append(file)
+        return shared, files, count
 
     def _matches(self, factory: TaskFactory) -> list[str]:
         several = not isinstance(factory.per_file, str)
-        patterns = (factory.per_file,) if isinstance(factory.per_file, str) else factory.per_file
+        patterns = (factory.per_file,) if isinstance(factory.per_file, str) else factory.per_file or ()
         found: set[str] = set()
         for index, pattern in enumerate(patterns):
             place = "task_factory.per_file"
@@ -162,19 +171,35 @@ class _Planner:
         if any(target == other for _, other, _ in taken):
             raise self._error(place, f'two files would be "{target}" on the node; give one another file_path')
 
-    def _check_ids(self, tasks: Sequence[PlannedTask]) -> None:
+    def _check_ids(self, tasks: Sequence[PlannedTask], made: int) -> None:
+        factory = self._job.task_factory
+        ids = TaskIds(factory.id, self._run_id) if factory is not None else None
+        if ids is not None:
+            # The first one shows what is odd in all of them, and the last is the longest.
+            self._check_id(ids.id(0), "task_factory.id")
+            self._check_id(ids.id(made - 1), "task_factory.id")
         seen: set[str] = set()
-        full = len(self._job.tasks)
         for position, task in enumerate(tasks):
-            place = f"{at_index('tasks', position)}.id" if position < full else "task_factory.id"
-            problem = id_problem(task.id)
-            if problem:
-                raise self._error(place, problem)
+            self._check_id(task.id, f"{at_index('tasks', position)}.id")
             # The service keeps an id's case, and compares without it.
             lowered = task.id.lower()
             if lowered in seen:
-                raise self._error(place, f'two tasks are called "{task.id}" (case does not count)')
+                raise self._twice(task.id, f"{at_index('tasks', position)}.id")
             seen.add(lowered)
+            if ids is None:
+                continue
+            index = ids.index(lowered, ignore_case=True)
+            same = ids.id(index if index is not None and index < made else 0)
+            if same.lower() == lowered:
+                raise self._twice(same, "task_factory.id")
+
+    def _check_id(self, task_id: str, place: str) -> None:
+        problem = id_problem(task_id)
+        if problem:
+            raise self._error(place, problem)
+
+    def _twice(self, task_id: str, place: str) -> SpecError:
+        return self._error(place, f'two tasks are called "{task_id}" (case does not count)')
 
     def _checked_id(self, template: str, place: str) -> str:
         expanded = expand_run(template, self._run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -74,8 +75,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     pool_id: str
     download_dir: Path
     spec: JobSpec
-    inputs: tuple[InputFile, ...]
-    tasks: tuple[PlannedTask, ...]
+    inputs: Sequence[InputFile]
+    tasks: Sequence[PlannedTask]
     application: tuple[Path, ...] = ()
     start_task_inputs: tuple[TaskInput, ...] = ()
     preparation_inputs: tuple[TaskInput, ...] = ()

@@ -1,11 +1,11 @@
-"""The tasks that are wanted: one in full, or a factory that makes one for each file."""
+"""The tasks that are wanted: one in full, or a factory that makes one for each file, or so many of them."""
 
 from __future__ import annotations
 
 import msgspec
 
 from orchestrator.spec.duration import Duration
-from orchestrator.spec.files import OutputFile, ResourceFile, UploadBy
+from orchestrator.spec.files import KeepLogs, OutputFile, ResourceFile, UploadBy
 from orchestrator.spec.frozen import FrozenMapping, Rest, freeze_fields
 from orchestrator.spec.secret import Environment
 
@@ -19,6 +19,8 @@ class TaskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         upload: who uploads the outputs.
         resource_files: a string is a local file.
         output_files: a string is a glob.
+        logs: whether stdout and stderr of tasks that succeed are kept too: two files a task, which with
+            hundreds of thousands of tasks cost more than the tasks.
         environment: settings for the command.
         max_task_retry_count: how often the service tries a failed task again; -1 is without limit.
         max_wall_clock_time: limit of one task on the node.
@@ -32,6 +34,7 @@ class TaskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     upload: UploadBy = UploadBy.BATCH
     resource_files: tuple[str | ResourceFile, ...] = ()
     output_files: tuple[str | OutputFile, ...] = ()
+    logs: KeepLogs = KeepLogs.ALWAYS
     environment: Environment = msgspec.field(default_factory=FrozenMapping)
     max_task_retry_count: int | None = None
     max_wall_clock_time: Duration | None = None
@@ -56,12 +59,16 @@ class TaskSpec(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class TaskFactory(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One task for each file that the patterns match, in the order of their names.
+    """One task for each file that the patterns match, in the order of their names; or so many without files.
+
+    Exactly one of `per_file` and `count` is given.
 
     Args:
         per_file: glob(s) relative to the job file.
+        count: how many tasks; `{index}` tells them apart.
         id: with `{index}` or `{index:05}` in it.
     """
 
-    per_file: str | tuple[str, ...]
+    per_file: str | tuple[str, ...] | None = None
+    count: int | None = None
     id: str = "task-{index:05}"

@@ -87,11 +87,16 @@ async def create_job(
     """
     job_id = str(body["id"])
     await ledger.owe(ResourceKind.JOB, job_id)
-    try:
+
+    async def create() -> Creation:
         # A request that is cancelled may still be carried out, after clean-up has found nothing: its outcome
         # must be known before the cancellation goes on. `Limits.operation_timeout` bounds it.
         with anyio.CancelScope(shield=True):
             creation = await batch.create_job(body)
+        return creation  # noqa: RET504 - to mypy the scope might swallow
+
+    try:
+        creation = await batch.waiting.through("job", run_id, create)
     except ConflictError as error:
         if error.code != "JobExists":
             await ledger.settle(ResourceKind.JOB, job_id)

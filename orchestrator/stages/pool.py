@@ -209,11 +209,16 @@ class PoolStage:
                 interval=Duration.of(self._limits.pool_net_interval).iso,
             )
         await self._ledger.owe(ResourceKind.POOL, self._plan.pool_id)
-        try:
+
+        async def create() -> Creation:
             # A request that is cancelled may still be carried out, after clean-up has found nothing: its
             # outcome must be known before the cancellation goes on. `Limits.operation_timeout` bounds it.
             with anyio.CancelScope(shield=True):
                 creation = await self._batch.create_pool(body)
+            return creation  # noqa: RET504 - to mypy the scope might swallow
+
+        try:
+            creation = await self._batch.waiting.through("pool", self._plan.run_id, create)
             if creation is Creation.CREATED:
                 return None
         except ConflictError as error:

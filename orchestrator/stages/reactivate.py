@@ -13,6 +13,8 @@ from orchestrator.errors import (
     UnreachableError,
 )
 from orchestrator.events import Publish
+from orchestrator.limits import Limits
+from orchestrator.stages.workers import run_workers
 from orchestrator.states import TaskSnapshot
 from orchestrator.tracker import AfterEnd, Retries, TaskTracker, classify
 
@@ -31,6 +33,7 @@ class Reactivation:
         tracker: told of what runs again.
         retries: decides.
         publish: told of it.
+        limits: `submissions` requests at once.
     """
 
     def __init__(
@@ -41,7 +44,9 @@ class Reactivation:
         tracker: TaskTracker,
         retries: Retries,
         publish: Publish,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
+        self._at_once = limits.submissions
         self._job_id = job_id
         self._batch = batch
         self._tracker = tracker
@@ -70,22 +75,34 @@ class Reactivation:
         Returns:
             The ends of those that the service does not let run again: the tracker is to have them.
         """
-        over = []
-        for task_id, snapshot in list(self._kept.items()):
-            try:
-                await self._batch.care.reactivate_task(self._job_id, task_id)
-            except (ConflictError, NotFoundError) as refused:
-                log.warning("task.not_reactivated", job=self._job_id, task=task_id, error=str(refused))
-                self._retries.refused(task_id)
-                over.append(snapshot)
-            except (ServiceError, UnreachableError) as error:
-                log.warning("task.reactivation_failed", job=self._job_id, task=task_id, error=str(error))
-                continue  # kept: the next look tries again
-            else:
-                self._retries.reactivated(snapshot)
-                await self._publish(self._tracker.reactivated(snapshot, classify(snapshot.failure)))
-            self._kept.pop(task_id, None)
+        over: list[TaskSnapshot] = []
+        kept = iter(list(self._kept.items()))
+
+        async def work() -> None:
+            for task_id, snapshot in kept:  # shared by all: next() never awaits
+                if await self._over(task_id, snapshot):
+                    over.append(snapshot)
+
+        # Several at once: a node that goes takes many tasks with it, and looks wait meanwhile.
+        await run_workers(min(self._at_once, len(self._kept)), work)
         return over
+
+    async def _over(self, task_id: str, snapshot: TaskSnapshot) -> bool:
+        """Ask for one task to run again; True if the service does not let it."""
+        try:
+            await self._batch.care.reactivate_task(self._job_id, task_id)
+        except (ConflictError, NotFoundError) as refused:
+            log.warning("task.not_reactivated", job=self._job_id, task=task_id, error=str(refused))
+            self._retries.refused(task_id)
+            self._kept.pop(task_id, None)
+            return True
+        except (ServiceError, UnreachableError) as error:
+            log.warning("task.reactivation_failed", job=self._job_id, task=task_id, error=str(error))
+            return False  # kept: the next look tries again
+        self._retries.reactivated(snapshot)
+        await self._publish(self._tracker.reactivated(snapshot, classify(snapshot.failure)))
+        self._kept.pop(task_id, None)
+        return False
 
 
 async def end_job(*, job_id: str, batch: BatchAccount) -> None:

@@ -31,10 +31,12 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         access: what for.
         lifetime: how long they are to work from each extension on, in seconds.
+        needed: whether the run can't begin without it.
     """
 
     access: Access
     lifetime: float
+    needed: bool = True
 
 
 def worth_telling(left: float | None, lifetime: float) -> bool:
@@ -82,11 +84,13 @@ class AccessRenewal:
     async def open(self) -> None:
         """Set the policies, before anything is added that counts on them; and extend those of an earlier day.
 
+        Those of containers that are not needed are left to `run`.
+
         Raises:
             NotFoundError: a container is not there.
             ServiceError, UnreachableError: storage refused or did not answer.
         """
-        for container, opened in self._containers.items():
+        for container, opened in self._needed():
             self._keep(container, await self._extend(container, opened, share=_AT_FIRST))
 
     async def wait_until_open(self) -> None:
@@ -96,7 +100,7 @@ class AccessRenewal:
             ServiceError: they are refused for longer than `Limits.access_start_timeout`.
             UnreachableError: no answer came.
         """
-        for container, opened in self._containers.items():
+        for container, opened in self._needed():
             await self._storage.wait_until_open(container, opened.access)
 
     async def run(self) -> None:
@@ -119,6 +123,9 @@ class AccessRenewal:
             f"the addresses of container {container} {self._state(container)}, not extended since {why}"
             for container, why in self._troubles.items()
         )
+
+    def _needed(self) -> list[tuple[str, Opened]]:
+        return [(name, opened) for name, opened in self._containers.items() if opened.needed]
 
     async def _look(self, container: str, opened: Opened) -> None:
         try:

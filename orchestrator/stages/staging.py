@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -32,6 +32,9 @@ from orchestrator.states import BlobSnapshot
 
 Arrival: TypeAlias = tuple[int, str]
 """An input that is in its container: its index in the plan, and its blob."""
+
+KEY_BYTES: Final = 12
+"""Of a file's SHA-256, in the name of its blob."""
 
 
 class StagingPlaces(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +118,7 @@ class Staging:
         self._size = 0
         self._count = len(plan.inputs) + (len(places.application.files) if places.application else 0)
         # By content: the input whose blob has it, and, as long as that goes up, what its likes wait for.
-        self._first: dict[str, int] = {}
+        self._first: dict[bytes, int] = {}
         self._going_up: dict[str, anyio.Event] = {}
         # Of large ones, by content: they are made on the way.
         self._md5s: dict[str, bytes] = {}
@@ -265,7 +268,7 @@ class Staging:
         """The blob for a content, and whether it is there already (after waiting until it is)."""
         if there := self._uploaded_before(digest):
             return there, True
-        first = self._first.setdefault(digest.sha256, index)
+        first = self._first.setdefault(bytes.fromhex(digest.sha256), index)
         if first == index:
             self._going_up[digest.sha256] = anyio.Event()
         elif waiting := self._going_up.get(digest.sha256):
@@ -355,4 +358,4 @@ def _blob_name(index: int, digest: FileDigest) -> str:
 
 
 def _content_key(digest: FileDigest) -> str:
-    return digest.sha256[:24]
+    return digest.sha256[: 2 * KEY_BYTES]

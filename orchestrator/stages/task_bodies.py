@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.accounts.bodies import encode, output_file_body, resource_file_body, task_body
 from orchestrator.accounts.storage import StorageAccount
 from orchestrator.spec.command import planned_command
-from orchestrator.spec.files import OutputFile, ResourceFile, UploadBy, UploadCondition
+from orchestrator.spec.files import KeepLogs, OutputFile, ResourceFile, UploadBy, UploadCondition
 from orchestrator.spec.output_places import destination
 from orchestrator.spec.plan import PlannedTask, RunPlan
 from orchestrator.spec.secret import SecretReference, SecretText
@@ -93,7 +93,9 @@ class TaskBodies:
         return files
 
     def _output_files(self, task: PlannedTask, output_url: SecretText) -> list[dict[str, Any]]:
-        made = [output_file_body(_LOGS, output_url, task.id, UploadCondition.TASK_COMPLETION)]
+        always = task.spec.logs is KeepLogs.ALWAYS
+        condition = UploadCondition.TASK_COMPLETION if always else UploadCondition.TASK_FAILURE
+        made = [output_file_body(_LOGS, output_url, task.id, condition)]
         for wanted in task.spec.output_files:
             output = wanted if isinstance(wanted, OutputFile) else OutputFile(pattern=wanted)
             if output.container_url is not None:

@@ -91,6 +91,7 @@ class TaskWatch:
         self._reactivation = reactivation
         self._failing: tuple[float, str] | None = None
         self._newest: datetime | None = None
+        self._took = 0.0
         self._last_full = -float("inf")
         self._interval = limits.poll_floor
         self._changes = 0
@@ -163,6 +164,7 @@ class TaskWatch:
         return f"the job is {job.state} ({job.terminate_reason or 'no reason given'})"
 
     async def _list(self, changed_since: str | None) -> None:
+        began, newest = anyio.current_time(), self._newest
         async for page in self._batch.list_tasks(self._job_id, filter=changed_since):
             # What the tracker has taken in must be told, or a completed task would be lost for good: a
             # cancellation waits for the end of the page.
@@ -170,8 +172,8 @@ class TaskWatch:
             with anyio.CancelScope(shield=True):
                 told: list[Event] = []
                 for snapshot in page:
-                    if self._newest is None or snapshot.state_changed > self._newest:
-                        self._newest = snapshot.state_changed
+                    if newest is None or snapshot.state_changed > newest:
+                        newest = snapshot.state_changed
                     if self._ours(snapshot.id) and not self._reactivation.keeps(snapshot):
                         told.extend(self._tracker.observe(snapshot))
                     if len(told) >= _TOLD_TOGETHER:
@@ -180,6 +182,9 @@ class TaskWatch:
                 for surprise in self._tracker.take_surprises():
                     log.warning("watch.impossible_move", job=self._job_id, told=str(surprise))
 
+        # Only now: what the pages that did not come would have shown is older than what came may be.
+        if newest != self._newest:
+            self._newest, self._took = newest, anyio.current_time() - began
         # Not shielded: until it is told, such a task has not ended for anybody.
         over = await self._reactivation.carry_out()
         with anyio.CancelScope(shield=True):
@@ -195,7 +200,8 @@ class TaskWatch:
     def _changed_since(self) -> str | None:
         if self._newest is None:
             return None
-        since = self._newest - timedelta(seconds=self._limits.watch_overlap)
+        # What changes while a list is read may be on a page that was read already.
+        since = self._newest - timedelta(seconds=self._limits.watch_overlap + self._took)
         return f"stateTransitionTime ge DateTime'{since:%Y-%m-%dT%H:%M:%S.%f}Z'"
 
 

@@ -17,7 +17,9 @@ from orchestrator.events import (
     TaskStateChanged,
     TaskSucceeded,
 )
+from orchestrator.spec.task_set import TaskNumbers
 from orchestrator.states import FailureClass, FailureInfo, TaskKey, TaskSnapshot, TaskState
+from orchestrator.tracker.looks import Looks
 
 _STATES = tuple(TaskState)
 _WAITING = (TaskState.ACTIVE, TaskState.PREPARING)
@@ -41,7 +43,7 @@ _STANDING = {
     TaskState.UNKNOWN: "in a state that this version does not know",
 }
 
-# A task's last look in one int (40 bytes, where a tuple with a datetime takes 150):
+# A task's last look in one int:
 # microseconds since the epoch | retry count, 16 bits | requeue count, 16 bits | state, 4 bits.
 _COUNT_BITS = 16
 _COUNT_LIMIT = (1 << _COUNT_BITS) - 1
@@ -84,12 +86,13 @@ class TaskTracker:
     Args:
         run_id: for the events.
         job_id: whose tasks they are.
+        numbers: of the run's tasks; by default their names are kept as they are met.
     """
 
-    def __init__(self, run_id: str, job_id: str) -> None:
+    def __init__(self, run_id: str, job_id: str, numbers: TaskNumbers | None = None) -> None:
         self._run_id = run_id
         self._job_id = job_id
-        self._looks: dict[str, int] = {}
+        self._looks = Looks(numbers or TaskNumbers())
         self._completed = 0
         self._running = 0
         self._reactivated: dict[str, int] = {}
@@ -117,10 +120,7 @@ class TaskTracker:
 
     def running(self, ids: Iterable[str]) -> list[str]:
         """Those of the ids whose tasks were running at the last look, in the order given."""
-        looks = ((task_id, self._looks.get(task_id, _DONE)) for task_id in ids)
-        return [
-            task_id for task_id, look in looks if look != _DONE and _unpack(look).state is TaskState.RUNNING
-        ]
+        return [task_id for task_id in ids if _runs(self._looks.get(task_id))]
 
     @property
     def running_count(self) -> int:
@@ -210,8 +210,8 @@ class TaskTracker:
         )
 
     def _keep(self, task_id: str, look: int) -> None:
-        self._running += _runs(look) - _runs(self._looks.get(task_id, _DONE))
-        self._looks[task_id] = look
+        self._running += _runs(look) - _runs(self._looks.get(task_id))
+        self._looks.keep(task_id, look)
 
     def _first_look(self, snapshot: TaskSnapshot) -> TaskStateChanged:
         if snapshot.state is TaskState.RUNNING:
@@ -323,8 +323,8 @@ def _pack(snapshot: TaskSnapshot) -> int:
     return packed << _STATE_BITS | _STATES.index(snapshot.state)
 
 
-def _runs(packed: int) -> bool:
-    return packed != _DONE and packed & ((1 << _STATE_BITS) - 1) == _RUNNING
+def _runs(packed: int | None) -> bool:
+    return packed is not None and packed != _DONE and packed & ((1 << _STATE_BITS) - 1) == _RUNNING
 
 
 def _unpack(packed: int) -> _Look:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
 
 from orchestrator.cli.logs import configure_logs
+from orchestrator.cli.loop import run
 from tests.bench.row import show
 
 GROUPS = (
@@ -21,6 +21,7 @@ GROUPS = (
     "detection",
     "starting",
     "million",
+    "scale",
     "journal",
 )
 ROUNDS = 3
@@ -38,7 +39,7 @@ def main() -> None:
     configure_logs()
     for group in arguments.groups or GROUPS:
         module = importlib.import_module(f"tests.bench.{group}")
-        show(group, asyncio.run(module.measure(arguments.rounds)))
+        show(group, run(module.measure(arguments.rounds)))
 
 
 if __name__ == "__main__":

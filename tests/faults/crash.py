@@ -1,4 +1,4 @@
-"""A run that is killed at random moments and taken up again until it is done; and what must hold then."""
+"""A run that is taken up again until it is done while something dies; and a look at what must hold then."""
 
 from __future__ import annotations
 
@@ -8,29 +8,36 @@ import hashlib
 import random
 import signal
 import subprocess
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Sequence
+from enum import Enum
 from pathlib import Path
 
-from orchestrator.events import (
-    Event,
-    InputStaged,
-    JobSettled,
-    OutputDownloaded,
-    OutputsDownloaded,
-    RunFinished,
-    TaskCompleted,
-    TasksSubmitted,
-)
+from orchestrator.events import Event, InputStaged, OutputDownloaded
 from orchestrator.journal import Journal, RunRecord
 from orchestrator.states import RunOutcome
 from tests.acceptance.jobs import standing
-from tests.acceptance.program import Running
+from tests.acceptance.program import Running, user_environment
+from tests.faults.blob_traffic import BlobTraffic
+from tests.faults.crash_checks import (
+    Reruns,
+    commands_problem,
+    events_problem,
+    files_problem,
+    handler_problem,
+    requests_problem,
+    traffic_problem,
+)
 
 INPUTS = 50
+EVENTS_PER_TASK = 7
+LIMIT = 300.0
+"""Seconds that a program which nobody kills may take."""
+HANDLING = Path(__file__).with_name("handling_run.py")
 JOB = """
 id = "{job_id}"
 download_dir = "results"
+{top}
 
 [pool]
 id = "{job_id}"
@@ -42,7 +49,7 @@ task_slots_per_node = 8
 [task_factory]
 per_file = "data/*.txt"
 id = "t-{{index:03}}"
-command_line = "echo ran >> '{ran}'/$AZ_BATCH_TASK_ID; cat {{file}} {{file}} > out.txt"
+command_line = "echo ran >> '{ran}'/$AZ_BATCH_TASK_ID; sleep {seconds}; cat {{file}} {{file}} > out.txt"
 output_files = ["out.txt"]
 
 [cleanup]
@@ -52,6 +59,13 @@ pool = "always"
 """
 
 
+class Driver(Enum):
+    """Whose program drives a run."""
+
+    COMMAND_LINE = "command line"
+    LIBRARY = "library"
+
+
 class Trial:
     """One job in a folder and a state directory of its own.
 
@@ -59,86 +73,173 @@ class Trial:
         home: made here.
         env_file: settings of the service.
         tasks: how many the job has.
+        seconds: that each takes at least.
+        top: more lines at the top of the job file.
         source: of all chances.
     """
 
-    def __init__(self, home: Path, env_file: Path, *, tasks: int, source: random.Random) -> None:
+    def __init__(
+        self,
+        home: Path,
+        env_file: Path,
+        *,
+        source: random.Random,
+        tasks: int,
+        seconds: float = 0,
+        top: str = "",
+    ) -> None:
         self.home = home
-        self.kills = 0
+        self.strikes = 0
         self.told: list[str] = []
+        self._kills = 0
         self._env_file = env_file
-        self._tasks = tasks
+        self._tasks = {f"t-{number:03}" for number in range(tasks)}
         self._source = source
+        self._driver = source.choice(list(Driver))
         self._job = home / "job.toml"
         (home / "data").mkdir(parents=True)
         (home / "ran").mkdir(mode=0o777)
         for number in range(tasks):
             (home / f"data/{number:03}.txt").write_text(f"input {number % INPUTS}\n" * (number % INPUTS + 1))
-        self._job.write_text(JOB.format(job_id=home.name, ran=home / "ran"))
+        self._job.write_text(JOB.format(job_id=home.name, ran=home / "ran", seconds=seconds, top=top))
 
-    def run_until_done(self, *, most: int, span: float) -> None:
-        """Begin the job, kill it, and take it up again until it comes to its end.
+    # --- what is done to it -------------------------------------------------------------------------------
+
+    def kill_until_done(self, *, most: int, span: float, traffic: BlobTraffic) -> None:
+        """Begin the job, kill its program, and take it up again until it comes to its end.
 
         Args:
             most: kills.
-            span: seconds within which a kill comes after each start.
+            span: seconds that a run takes, about.
+            traffic: counts what is asked of storage.
         """
         wanted = self._source.randint(1, most)
-        while self.kills < wanted and not self._finished():
-            self._once(self._source.uniform(0, span))
-        while not self._finished():
-            self._once(None)
+        while not self.finished():
+            staged, brought = self._done()
+            before = traffic.asked()
+            self._once(span if self._kills < wanted else None)
+            problem = traffic_problem(before, traffic.asked(), staged=staged, brought=brought)
+            assert problem is None, f"{problem}: {self.told}"
+        self.strikes = self._kills
+        staged, brought = self._done()
+        problem = requests_problem(traffic.asked(), staged=staged, brought=brought, kills=self._kills)
+        assert problem is None, f"{problem}: {self.told}"
 
-    def _once(self, delay: float | None) -> None:
-        """Start a program and let it end, or kill it after so many seconds if it has not ended by then."""
-        arguments: list[object] = ["run", self._job]
-        if self._known() and self._source.random() < 0.5:
-            arguments = ["resume"]
-        verb = arguments[0]
-        arguments += ["--output", "json", "--env-file", self._env_file]
-        with (
-            (self.home / "events.jsonl").open("ab") as events,
-            Running(*arguments, home=self.home, stdout=events.fileno()) as program,
-        ):
-            if delay is not None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    program.process.wait(delay)
-                if program.process.poll() is None:
-                    program.signal(signal.SIGKILL)
-                    self.kills += 1
-            code, said = program.end()
-            killed = code == -signal.SIGKILL
-            self.told.append(f"{verb} killed after {delay:.3f} s" if killed else f"{verb} to its end")
-            if not killed:
-                assert code == 0, f"{self.told}: exit code {code}: {said}"
+    def strike_while_running(self, strike: Callable[[], None], *, most: int, span: float) -> None:
+        """Begin the job and let its program come to its end, whatever is struck meanwhile.
+
+        Args:
+            strike: what happens, and is over when it returns.
+            most: strikes.
+            span: seconds that a run takes, about.
+        """
+        wanted = self._source.randint(1, most)
+        with self._program() as program:
+            while not self._known():  # a program that finds no service does not begin
+                assert not _ended(program, within=0.05), (self.home / "said.txt").read_text()
+            while self.strikes < wanted:
+                moment = self._random_moment(program, span)
+                if moment is None:
+                    break
+                strike()
+                self.strikes += 1
+                self.told.append(f"struck after {moment}")
+            self._let_end(program)
+
+    def _once(self, span: float | None) -> None:
+        """Start a program, and kill it at a random moment or, without a span, let it end."""
+        with self._program() as program:
+            moment = None if span is None else self._random_moment(program, span)
+            if moment is None:
+                self._let_end(program)
+                return
+            program.signal(signal.SIGKILL)
+            program.process.wait(LIMIT)
+            self._kills += 1
+            self.told.append(f"killed after {moment}")
+
+    def _random_moment(self, program: Running, span: float) -> str | None:
+        """Wait for it, by the clock or by how far the run is; None if the program has ended before.
+
+        By the clock most moments are those when the run waits, by the events those when much happens at once.
+        """
+        if self._source.random() < 0.5:
+            delay = self._source.uniform(0, span)
+            return None if _ended(program, within=delay) else f"{delay:.3f} s"
+        so_far, all_of_them = self._events_told(), EVENTS_PER_TASK * len(self._tasks)
+        wanted = self._source.randint(so_far, max(so_far, all_of_them))
+        while self._events_told() < wanted:
+            if _ended(program, within=0.002):
+                return None
+        return f"{wanted} events"
+
+    def _events_told(self) -> int:
+        name = "handled" if self._driver is Driver.LIBRARY else "events.jsonl"
+        path = self.home / name
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    def _let_end(self, program: Running) -> None:
+        code = program.process.wait(LIMIT)
+        self.told.append("to its end")
+        assert code == 0, f"{self.told}: exit code {code}: {(self.home / 'said.txt').read_text()}"
+
+    def _program(self) -> Running:
+        with (self.home / "events.jsonl").open("ab") as out, (self.home / "said.txt").open("ab") as said:
+            if self._driver is Driver.LIBRARY:
+                self.told.append("library")
+                return _HandlingRun(
+                    *(self._env_file, self._job, self.home / "handled"),
+                    home=self.home,
+                    stderr=said.fileno(),
+                )
+            verb: list[object] = ["run", self._job]
+            if self._known() and self._source.random() < 0.5:
+                verb = ["resume"]
+            self.told.append(str(verb[0]))
+            return Running(
+                *(*verb, "--output", "json", "--env-file", self._env_file),
+                home=self.home,
+                stdout=out.fileno(),
+                stderr=said.fileno(),
+            )
 
     # --- what must hold at the end ------------------------------------------------------------------------
 
-    def check(self) -> None:
-        """Look at everything: the service, the disk and the journal."""
-        story = "; ".join(self.told)
+    def check(self, reruns: Reruns) -> None:
+        """Look at everything: the service, the disk and the journal.
+
+        Args:
+            reruns: whether a command may have begun more than once.
+        """
         (record,) = self._known()
         events, owed = asyncio.run(_events(self._journal, record.run_id))
-        wanted = {f"t-{number:03}" for number in range(self._tasks)}
         ran = {path.name: path.read_text().count("\n") for path in (self.home / "ran").iterdir()}
-        assert ran == dict.fromkeys(wanted, 1), f"each task runs once: {story}"
-        assert _events_problem(events, wanted) is None, f"{_events_problem(events, wanted)}: {story}"
-        assert (record.outcome, owed) == (RunOutcome.SUCCEEDED, ()), story
-        self._check_files(events, story)
-        left = standing(self._env_file)
-        assert {kind: ids for kind, ids in left.items() if ids} == {}, story
-
-    def _check_files(self, events: Sequence[Event], story: str) -> None:
+        again = sum(ran.values()) - len(ran)
+        self.told.append(f"{again} commands ran again")
         results = self.home / "results" / self.home.name
-        for number in range(self._tasks):
-            wanted = hashlib.md5((self.home / f"data/{number:03}.txt").read_bytes() * 2).hexdigest()
-            found = hashlib.md5((results / f"t-{number:03}/out.txt").read_bytes()).hexdigest()
-            assert found == wanted, f"output of t-{number:03}: {story}"
         here = {
             str(path) for path in results.rglob("*") if path.is_file() and ".orchestrator" not in path.parts
         }
-        told = Counter(str(event.path) for event in events if isinstance(event, OutputDownloaded))
-        assert told == dict.fromkeys(here, 1), f"each file is told once: {story}"
+        problem = (
+            commands_problem(ran, self._tasks, reruns)
+            or events_problem(events, self._tasks)
+            or files_problem(events, here)
+            or self._handler_problem(events)
+        )
+        assert problem is None, f"{problem}: {self.told}"
+        assert (record.outcome, owed) == (RunOutcome.SUCCEEDED, ()), self.told
+        for number, task in enumerate(sorted(self._tasks)):
+            wanted = hashlib.md5((self.home / f"data/{number:03}.txt").read_bytes() * 2).hexdigest()
+            found = hashlib.md5((results / task / "out.txt").read_bytes()).hexdigest()
+            assert found == wanted, f"output of {task}: {self.told}"
+        left = standing(self._env_file)
+        assert {kind: ids for kind, ids in left.items() if ids} == {}, self.told
+
+    def _handler_problem(self, events: Sequence[Event]) -> str | None:
+        if self._driver is not Driver.LIBRARY:
+            return None
+        lines = (self.home / "handled").read_text().splitlines()
+        return handler_problem((int(line.split()[0]) for line in lines), events)
 
     # --- the journal --------------------------------------------------------------------------------------
 
@@ -146,11 +247,46 @@ class Trial:
     def _journal(self) -> Path:
         return self.home / "state" / "orchestrator" / "journal.sqlite"
 
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return any(record.ended_at is not None for record in self._known())
+
     def _known(self) -> tuple[RunRecord, ...]:
         return asyncio.run(_runs(self._journal)) if self._journal.exists() else ()
 
-    def _finished(self) -> bool:
-        return any(record.ended_at is not None for record in self._known())
+    def _done(self) -> tuple[set[str], set[str]]:
+        """Blobs known to be uploaded, and those known to be on this disk, as `container/blob`."""
+        staged: set[str] = set()
+        brought: set[str] = set()
+        for record in self._known():
+            folder = self.home / "results" / self.home.name
+            events, _ = asyncio.run(_events(self._journal, record.run_id))
+            for event in events:
+                if isinstance(event, InputStaged):
+                    staged.add(f"{event.container}/{event.blob}")
+                elif isinstance(event, OutputDownloaded):
+                    brought.add(f"out-{record.run_id}/{event.path.relative_to(folder)}")
+        return staged, brought
+
+
+class _HandlingRun(Running):
+    """The program of a user who has a handler."""
+
+    def __init__(self, *arguments: object, home: Path, stderr: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(HANDLING), *map(str, arguments)],
+            cwd=home,
+            env=user_environment(home),
+            stdin=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+        self._buffer = b""
+
+
+def _ended(program: Running, *, within: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        program.process.wait(within)
+    return program.process.poll() is not None
 
 
 async def _runs(path: Path) -> tuple[RunRecord, ...]:
@@ -167,31 +303,3 @@ async def _events(path: Path, run_id: str) -> tuple[tuple[Event, ...], tuple[obj
         return await journal.events(run_id, limit=1_000_000), await journal.owed()
     finally:
         await journal.close()
-
-
-def _events_problem(events: Sequence[Event], tasks: set[str]) -> str | None:
-    """What is wrong with the events of a run that came to a good end; None if nothing is."""
-    once: dict[object, int] = dict.fromkeys(tasks, 1)
-    inputs: dict[object, int] = dict.fromkeys(range(len(tasks)), 1)
-    added = (one for event in events if isinstance(event, TasksSubmitted) for one in event.task_ids)
-    ended = (event.key.task_id for event in events if isinstance(event, TaskCompleted))
-    brought = (event.key.task_id for event in events if isinstance(event, OutputsDownloaded))
-    staged = (event.index for event in events if isinstance(event, InputStaged))
-    settled = ("settled" for event in events if isinstance(event, JobSettled))
-    finished = (event.sequence for event in events if isinstance(event, RunFinished))
-    numbers = (event.sequence for event in events)
-    return (
-        _difference("number", numbers, dict.fromkeys(range(1, len(events) + 1), 1))
-        or _difference("accepted", added, once)
-        or _difference("completed", ended, once)
-        or _difference("downloaded", brought, once)
-        or _difference("staged", staged, inputs)
-        or _difference("job", settled, {"settled": 1})
-        or _difference("run finished", finished, {len(events): 1})
-    )
-
-
-def _difference(what: str, came: Iterable[object], wanted: Mapping[object, int]) -> str | None:
-    found = Counter(came)
-    wrong = sorted(str(name) for name in found.keys() | wanted if found[name] != wanted.get(name, 0))
-    return f"{what}: {len(wrong)} not once, such as {', '.join(wrong[:5])}" if wrong else None

@@ -46,6 +46,17 @@ async def test_results_of_tasks_that_the_job_has_no_longer_are_removed_unless_so
     assert sorted(path.name for path in (results / "c").iterdir()) == ["notes.txt", "out.txt"]
 
 
+async def test_a_run_that_came_to_nothing_removes_no_results_of_an_earlier_one(
+    orchestrator: Orchestrator, job: Make, tmp_path: Path
+) -> None:
+    async with orchestrator:
+        first = await orchestrator.submit(job(id="kept", tasks=[task("a"), task("b")]))
+        assert (await first.wait()).outcome is RunOutcome.SUCCEEDED
+        second = await orchestrator.submit(job(id="kept", tasks=[task("a")], pool={"id": "not-there"}))
+        assert (await second.wait()).outcome is RunOutcome.ERROR
+    assert (tmp_path / "results/kept/b/out.txt").read_text() == "b\n"
+
+
 async def test_a_task_that_is_given_up_leaves_what_it_has_written_so_far(
     orchestrator: Orchestrator, job: Make, tmp_path: Path
 ) -> None:

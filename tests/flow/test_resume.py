@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from orchestrator import (
     ConfigError,
     Event,
     JobSettled,
+    JournalError,
     Orchestrator,
     RunFinished,
     RunHeldError,
@@ -21,6 +25,7 @@ from orchestrator import (
     RunResumed,
     SpecError,
     TaskCompleted,
+    TaskStarted,
     load_job,
 )
 from tests.acceptance.jobs import standing, write_job
@@ -57,6 +62,18 @@ def killed(home: Path, service: Path, job: Path, *, at: str) -> list[dict[str, o
                 program.signal(signal.SIGKILL)
                 return events
     raise AssertionError(f"it ended without {at}")
+
+
+@contextlib.contextmanager
+def refusing(path: Path, event: str) -> Iterator[None]:
+    """Let a journal refuse to write down one class of events."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as journal:
+        journal.execute(
+            f"CREATE TRIGGER refusing BEFORE INSERT ON events WHEN NEW.event = '{event}'"
+            " BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        )
+        yield
+        journal.execute("DROP TRIGGER refusing")
 
 
 def ran(home: Path) -> dict[str, int]:
@@ -204,6 +221,65 @@ async def test_a_run_whose_service_died_with_its_program_is_closed_and_that_is_s
     assert (told["run_id"], told["outcome"], told["owed"]) == (run_id, "error", [])
 
 
+@pytest.mark.parametrize("moment", ["TaskFailed", "JobSettled"])
+async def test_what_had_failed_before_the_program_died_is_listed_too(
+    home: Path, service: Path, moment: str
+) -> None:
+    rest = "case $AZ_BATCH_TASK_ID in t-0) exit 3;; *) sleep 1;; esac"
+    killed(home, service, job_file(home, rest=rest), at=moment)
+    async with opened(home, service) as again:
+        (run,) = await again.resume()
+        result = await run.wait()
+    assert (result.outcome, result.failed, result.succeeded) == (RunOutcome.TASKS_FAILED, 1, 2)
+    (listed,) = (home / "results").glob("*/failed.json")
+    assert [one["task"] for one in json.loads(listed.read_text())["failed"]] == ["t-0"]
+
+
+async def test_a_run_that_can_not_even_be_begun_again_stays_to_be_taken_up(home: Path, service: Path) -> None:
+    run_id = str(killed(home, service, job_file(home), at="JobCreated")[0]["run_id"])
+    with refusing(home / "state" / "orchestrator" / "journal.sqlite", "RunResumed"):
+        async with opened(home, service) as again:
+            (run,) = await again.resume()
+            await run.wait()
+            assert isinstance(run.error, JournalError)
+            assert [record.run_id for record in await again.unfinished()] == [run_id]
+    async with opened(home, service) as again:
+        (run,) = await again.resume()
+        assert (await run.wait()).outcome is RunOutcome.SUCCEEDED
+    assert mine(home, service, run_id) == []
+
+
+@pytest.mark.parametrize(("event", "ended"), [("TaskSucceeded", (0, 3)), ("OutputsDownloaded", (0, 0))])
+async def test_an_end_that_could_not_be_written_down_keeps_no_run_waiting(
+    home: Path, service: Path, event: str, ended: tuple[int, int]
+) -> None:
+    async with opened(home, service) as here:
+        with refusing(home / "state" / "orchestrator" / "journal.sqlite", event):
+            run = await here.submit(load_job(job_file(home)))
+            result = await run.wait()
+    assert isinstance(run.error, JournalError)
+    assert (result.succeeded, result.abandoned) == ended
+    assert (result.leftovers, result.outcome is RunOutcome.SUCCEEDED) == ((), False)
+    # What was on its way when it was given up stays in its container.
+    assert [one for one in mine(home, service, run.run_id) if not one.startswith("out-")] == []
+
+
+@pytest.mark.parametrize("event", ["JobSettled", "CleanupCompleted"])
+async def test_a_clean_up_that_could_not_be_told_is_taken_up_again(
+    home: Path, service: Path, event: str
+) -> None:
+    async with opened(home, service) as here:
+        with refusing(home / "state" / "orchestrator" / "journal.sqlite", event):
+            run = await here.submit(load_job(job_file(home)))
+            await run.wait()
+        assert isinstance(run.error, JournalError)
+        (again,) = await here.resume()
+        result = await again.wait()
+    assert (again.run_id, result.outcome, result.leftovers) == (run.run_id, RunOutcome.SUCCEEDED, ())
+    assert ran(home) == {"t-0": 1, "t-1": 1, "t-2": 1}
+    assert mine(home, service, run.run_id) == []
+
+
 async def test_a_run_that_is_over_or_unknown_can_not_be_taken_up(home: Path, service: Path) -> None:
     async with opened(home, service) as opened_here:
         run = await opened_here.submit(load_job(job_file(home)))
@@ -227,3 +303,51 @@ async def test_a_new_run_says_that_others_are_unfinished_and_how_to_take_them_up
     resumed = orchestrator("resume", "--output", "quiet", "--env-file", service, home=home)
     assert resumed.returncode == 0, resumed.stderr
     assert ran(home) == {"t-0": 1, "t-1": 1, "t-2": 1}
+
+
+async def test_a_run_that_lives_on_another_service_is_never_closed_for_it(home: Path, service: Path) -> None:
+    job = job_file(home)
+    run_id = str(killed(home, service, job, at="TasksSubmitted")[0]["run_id"])
+    async with opened(home, service) as right:
+        there = right.account.endpoint
+    async with Orchestrator.local(
+        environ={}, limits=FAST, journal_dir=home / "state" / "orchestrator"
+    ) as wrong:
+        both = f"(?s)(?=.*{there})(?=.*{wrong.account.endpoint}).*resume"
+        with pytest.raises(ConfigError, match=both):
+            await wrong.resume(run_id)
+        with pytest.raises(ConfigError, match=both):
+            await wrong.submit(load_job(job))
+        assert await wrong.resume() == ()
+    told = orchestrator("resume", home=home)
+    assert (told.returncode, there in told.stderr) == (2, True)
+    async with opened(home, service) as right:
+        (run,) = await right.resume()
+        assert (await run.wait()).outcome is RunOutcome.SUCCEEDED
+    assert ran(home) == {"t-0": 1, "t-1": 1, "t-2": 1}
+
+
+async def test_a_run_that_can_not_be_taken_up_keeps_no_other_from_going_on(home: Path, service: Path) -> None:
+    run_id = str(killed(home, service, job_file(home), at="TasksSubmitted")[0]["run_id"])
+    async with opened(home, service) as again:
+        name = again.account.name
+        await again.journal.begin_run("r-old", job_id="old", pool_id="old", account=name)
+        (run,) = await again.resume()
+        assert (run.run_id, (await run.wait()).outcome) == (run_id, RunOutcome.SUCCEEDED)
+        assert [record.run_id for record in await again.unfinished()] == ["r-old"]
+    told = orchestrator("resume", "--env-file", service, home=home)
+    assert (told.returncode, "it has no plan of run r-old" in told.stderr) == (3, True)
+
+
+async def test_what_a_run_that_is_over_has_left_is_deleted_later(home: Path, service: Path) -> None:
+    async with opened(home, service) as first:
+        run = await first.submit(load_job(job_file(home, rest="sleep 60")))
+        await anext(run.events(TaskStarted))
+        run.stop()
+        left = (await run.wait()).leftovers
+        assert sorted(one.split()[0] for one in left) == ["container", "container", "job", "pool"]
+        assert await first.resume() == ()
+    told = orchestrator("resume", "--env-file", service, home=home)
+    assert (told.returncode, mine(home, service, run.run_id)) == (0, []), told.stderr
+    async with opened(home, service) as later:
+        assert await later.journal.owed() == ()

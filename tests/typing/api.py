@@ -102,6 +102,9 @@ async def main(answer: Callable[[str, str], Awaitable[bool]] = asked) -> None:
     try:
         async with Orchestrator.from_env({}, config=Path("orchestrator.toml")) as azure:
             await azure.submit(in_code())
+            runs: tuple[JobRun, ...] = await azure.resume()
+            left: tuple[str, ...] = await azure.finish_clean_up()
+            print(runs, left, await azure.unfinished())
     except (SpecError, ServiceError) as error:
         print(error)
     except OrchestratorError:

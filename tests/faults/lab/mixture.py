@@ -18,15 +18,19 @@ LIMIT = 150.0
 def mixture(seed: int) -> list[dict[str, Any]]:
     """Two to four faults, with chances of their own; that of the whole run follows from the seed."""
     rng = random.Random(seed)
-    names = rng.sample(sorted(set(FAULTS) - {"preempt_node"}), rng.randint(2, 4))
+    names = rng.sample(sorted(FAULTS), rng.randint(2, 4))
     return [{**FAULTS[name], "name": f"{name} {seed}", "seed": seed} for name in names]
 
 
 def job(tasks: int, make: Any) -> JobSpec:
-    """A job of so many tasks, whose outputs tell which task wrote them."""
+    """A job of so many tasks, whose outputs tell which task wrote them; one node of two may be preempted."""
     spec: JobSpec = make(
         timeout="120s",
-        pool={"start_task": {"commands": ["true"]}, "task_slots_per_node": 8},
+        pool={
+            "start_task": {"commands": ["true"]},
+            "task_slots_per_node": 8,
+            "target_low_priority_nodes": 1,
+        },
         tasks=[
             {"id": f"t{number}", "command_line": f"echo {number} > out.txt", "output_files": ["out.txt"]}
             for number in range(tasks)

@@ -66,11 +66,18 @@ async def test_a_task_that_fails_more_often_than_its_class_allows_ends_as_a_fail
     assert lab.fired(rule) == 2
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "drop_answer"}, id="asked again while it runs"),
+        pytest.param({"kind": "time_out_after_work", "seconds": 3}, id="asked again when it has succeeded"),
+    ],
+)
 async def test_a_reactivation_whose_answer_is_lost_runs_the_task_once_more_and_not_twice(
-    open_orchestrator: Open, make_job: Make, lab: FaultLab
+    open_orchestrator: Open, make_job: Make, lab: FaultLab, fault: dict[str, object]
 ) -> None:
     lab.add({**UPLOAD_FAILS, "count": 1, "name": "upload"})
-    lab.add({"fault": {"kind": "drop_answer"}, "on": ["reactivate_task"], "count": 1, "name": "lost"})
+    lab.add({"fault": fault, "on": ["reactivate_task"], "count": 1, "name": "lost"})
     tasks = [{"id": "t", "command_line": "echo hello > out.txt", "output_files": ["out.txt"]}]
     _, result, told = await run_through(open_orchestrator(), make_job(tasks=tasks, retries={"storage": 3}))
     assert (result.outcome, result.succeeded) == (RunOutcome.SUCCEEDED, 1)

@@ -190,6 +190,9 @@ class Account:
         await anyio.lowlevel.checkpoint()
         self.debts.remove((kind, resource_id))
 
+    async def hand_over(self, kind: str, resource_id: str, heir: str) -> None:
+        raise NotImplementedError
+
 
 class Cleaned:
     """A clean-up handler whose events are kept."""

@@ -55,6 +55,7 @@ class Downloads:
         limits: Limits | None = None,
     ) -> None:
         self.events: list[Event] = []
+        self.together: list[int] = []
         self.handler = DownloadHandler(
             self.note,
             storage=storage,
@@ -70,6 +71,7 @@ class Downloads:
     async def note(self, *events: Event) -> None:
         await anyio.lowlevel.checkpoint()
         self.events.extend(events)
+        self.together.append(len(events))
 
     def of(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]

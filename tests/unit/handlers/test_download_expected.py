@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.events import OutputsDownloaded
 from orchestrator.handlers import TaskOutputs
 from orchestrator.limits import Limits
-from orchestrator.spec.files import UploadBy
+from orchestrator.spec.files import KeepLogs, UploadBy
 from tests.unit.handlers.downloads import (
     downloaded,
     failed,
@@ -194,6 +195,37 @@ async def test_a_file_that_the_job_file_names_and_that_is_not_there_is_missing(
 ) -> None:
     end = only_end(await downloaded(tmp_path, storage, succeeded(), wanted=NAMED))
     assert end.missing == (("out/a.txt", "no file matched"),)
+
+
+async def test_logs_that_are_kept_of_failures_only_are_not_asked_for_where_a_task_succeeds(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    wanted = TaskOutputs(names=(), logs=KeepLogs.ON_FAILURE)
+    storage.gone = True  # any request would fail
+    end = only_end(await downloaded(tmp_path, storage, succeeded(), wanted=wanted))
+    assert (end.outputs, end.missing) == ((), ())
+
+
+async def test_ends_of_many_tasks_without_files_are_told_together_each_once(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    wanted = TaskOutputs(names=(), logs=KeepLogs.ON_FAILURE)
+    ends = [succeeded(f"t{number}") for number in range(1000)]
+    downloads = await downloaded(tmp_path, storage, *ends, wanted=wanted)
+    told = [event.key for event in downloads.events if isinstance(event, OutputsDownloaded)]
+    assert told == [end.key for end in ends]
+    assert len(downloads.together) < 20
+    assert max(downloads.together) <= 200
+    assert downloads.handler.pending == 0
+
+
+async def test_logs_that_are_kept_of_failures_only_come_where_a_task_fails(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    storage.put("t1", "stderr.txt", b"what went wrong")
+    wanted = TaskOutputs(names=(), logs=KeepLogs.ON_FAILURE)
+    await downloaded(tmp_path, storage, failed(), wanted=wanted)
+    assert files_below(tmp_path) == {"job/t1/stderr.txt": b"what went wrong"}
 
 
 async def test_a_container_that_is_gone_is_not_taken_for_files_that_are_not_there(

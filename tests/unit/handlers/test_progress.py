@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.events import (
@@ -90,6 +91,16 @@ async def test_tasks_are_counted_by_their_state() -> None:
 async def test_a_task_seen_before_its_submission_was_answered_is_counted_once() -> None:
     progress = await after(started("a"), TasksSubmitted(run_id="r", job_id="j", task_ids=("a",)))
     assert dict(progress.tasks_by_state) == {TaskState.RUNNING: 1}
+
+
+async def test_the_delay_from_a_tasks_end_to_its_event_is_kept_as_average_and_longest() -> None:
+    now = utc_now()
+    events = [
+        msgspec.structs.replace(failed(f"t{seconds}"), time=now, ended_at=now - timedelta(seconds=seconds))
+        for seconds in (1, 5, -3)  # the last one by a clock that is ahead of ours
+    ]
+    progress = await after(*events, failed("never ran"))
+    assert (progress.detection_delay, progress.detection_delay_longest) == (2.0, 5.0)
 
 
 async def test_nodes_are_counted_by_their_state_without_those_that_left() -> None:

@@ -52,7 +52,7 @@ def test_a_plan_comes_back_as_it_was_and_its_secrets_are_references(planned: Cal
 
 
 @given(
-    files=st.lists(st.tuples(TEXT, st.integers(0), st.integers(0, 2**62)), max_size=5),
+    files=st.lists(st.tuples(TEXT, st.integers(0, 2**62), st.integers(0, 2**62)), max_size=5),
     tasks=st.lists(st.tuples(TEXT, st.integers(0, 1), st.none() | TEXT, st.none() | TEXT), max_size=5),
     is_part=st.booleans(),
 )
@@ -93,6 +93,21 @@ def test_any_plan_comes_back_as_it_was(
     assert decode_plan(encode_plan(plan)) == plan
 
 
+def test_a_factory_without_files_is_kept_without_its_tasks(planned: Callable[..., RunPlan]) -> None:
+    plan = planned(task_factory={"count": 100_000, "command_line": "true"})
+    kept = encode_plan(plan)
+    assert len(kept) < 3_000
+    assert decode_plan(kept) == plan
+    other = planned(task_factory={"count": 100_001, "command_line": "true"})
+    assert fingerprint(other) != fingerprint(plan) == fingerprint(decode_plan(kept))
+
+
+def test_a_plan_of_version_1_which_has_every_task_in_it_comes_back(planned: Callable[..., RunPlan]) -> None:
+    plan = planned()
+    older = msgspec.structs.replace(plan, tasks=tuple(plan.tasks))
+    assert decode_plan(encode_plan(older).replace(b'"version":2', b'"version":1', 1)) == plan
+
+
 def test_settings_that_tasks_share_are_shared_again(planned: Callable[..., RunPlan]) -> None:
     plan = decode_plan(encode_plan(planned()))
     assert plan.tasks[0].spec is plan.spec.tasks[0]
@@ -106,8 +121,8 @@ def test_what_is_no_plan_is_refused(data: bytes) -> None:
 
 
 def test_a_plan_of_another_version_is_refused_by_name(planned: Callable[..., RunPlan]) -> None:
-    newer = encode_plan(planned()).replace(b'"version":1', b'"version":2', 1)
-    with pytest.raises(ValueError, match="a plan of version 2, and 1 is known here"):
+    newer = encode_plan(planned()).replace(b'"version":2', b'"version":3', 1)
+    with pytest.raises(ValueError, match="a plan of version 3, and 2 is known here"):
         decode_plan(newer)
 
 

@@ -182,6 +182,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "number without end": (small(rest={"a": [1.0, float("inf")]}), "rest.a[1]: inf is not a number"),
     "thing that is not JSON": (with_task(rest={"a": b"x"}), "tasks[0].rest.a: a bytes is not JSON"),
+    "factory of nothing": (
+        small(task_factory={"command_line": "true"}),
+        "task_factory: give per_file, such as data/*.txt, or count, how many tasks",
+    ),
+    "factory of files and a number": (
+        small(task_factory={**FACTORY, "count": 2}),
+        "task_factory.count: the files of per_file say how many there are",
+    ),
+    "factory of no task": (
+        small(task_factory={"count": 0, "command_line": "true"}),
+        "task_factory.count: must be from 1 to 10,000,000",
+    ),
+    "file of a factory without files": (
+        small(task_factory={"count": 2, "command_line": "wc {file}"}),
+        "task_factory.command_line: {file} stands for nothing: give the task a file",
+    ),
     "factory without patterns": (
         small(task_factory={**FACTORY, "per_file": []}),
         "task_factory.per_file: give at",

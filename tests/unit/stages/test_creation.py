@@ -11,6 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from orchestrator.accounts.batch import Creation
+from orchestrator.accounts.quota_line import QuotaLine
 from orchestrator.errors import ConflictError, NotFoundError, PoolError
 from orchestrator.events import Event, JobCreated, PoolCreated
 from orchestrator.limits import Limits
@@ -59,6 +60,7 @@ class Service:
     ) -> None:
         self.pool = pool
         self.job = job
+        self.waiting = QuotaLine(interval=1)
         self.interrupted = interrupted
         self.job_metadata: tuple[tuple[str, str], ...] = ()
         self.owed: list[tuple[str, str]] = []
