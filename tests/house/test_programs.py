@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from orchestrator.accounts.settings import settings_from_environment
+from orchestrator.daemon.config import load_config
 from orchestrator.local.faults import read_script
 from orchestrator.spec import load_job
 from tests.house.places import ROOT, pages
@@ -106,5 +107,7 @@ def test_the_configuration_loads(program: Program, example: Path) -> None:
         assert settings_from_environment(secrets, config=file).batch_account == "mybatch"
     elif "[[rules]]" in program.text:
         assert read_script(file).rules
+    elif "[[webhooks]]" in program.text:
+        assert load_config(file, {"HOOK_SECRET": "secret", "XDG_STATE_HOME": str(example)}).webhooks
     else:
         assert load_job(file).base_dir == str(example)

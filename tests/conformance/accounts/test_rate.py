@@ -34,8 +34,6 @@ async def test_requests_of_all_kinds_keep_to_one_rate_and_time_in_the_queue_is_n
 
 
 async def _look(account: Account, number: int) -> None:
-    if number % 2:
-        await account.batch.list_jobs()
-        return
+    look = account.batch.get_job if number % 2 else account.batch.get_pool
     with pytest.raises(NotFoundError):
-        await account.batch.get_pool("there-is-none")
+        await look("there-is-none")
