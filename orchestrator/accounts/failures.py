@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_RETRY_AFTER = 86400.0
+_TRUST = "its certificate is not trusted here: for a local service, name its CA file, or its env file"
 _KINDS: Final[Mapping[int, type[ServiceError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthenticationError,
     HTTPStatus.NOT_FOUND: NotFoundError,
@@ -59,6 +60,7 @@ class Answer(enum.Enum):
     REFUSED = "refused"
     NOT_SENT = "not_sent"
     LOST = "lost"
+    UNTRUSTED = "untrusted"
     NO_CREDENTIAL = "no_credential"
 
 
@@ -88,7 +90,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the same request may succeed a little later."""
         if self.answer is Answer.REFUSED:
             return self.status in _RETRYABLE
-        return self.answer is not Answer.NO_CREDENTIAL
+        return self.answer not in (Answer.NO_CREDENTIAL, Answer.UNTRUSTED)
 
     @property
     def in_doubt(self) -> bool:
@@ -137,6 +139,8 @@ async def observe(error: Exception) -> Failure | None:
     if not isinstance(error, core.AzureError | aiohttp.ClientError | ConnectionError | TimeoutError):
         return None
     cause = (error.inner_exception or error.__cause__) if isinstance(error, core.AzureError) else error
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        return Failure(answer=Answer.UNTRUSTED, message=f"{message} ({_TRUST})")
     unsent = isinstance(error, core.ServiceRequestTimeoutError) or isinstance(
         cause, aiohttp.ClientConnectorError
     )
@@ -154,7 +158,7 @@ def error_of(failure: Failure, *, operation: str, attempts: int) -> Orchestrator
     Returns:
         An error to be raised from the SDK's exception.
     """
-    if failure.answer in (Answer.NOT_SENT, Answer.LOST):
+    if failure.answer in (Answer.NOT_SENT, Answer.LOST, Answer.UNTRUSTED):
         return UnreachableError(failure.message or None, operation=operation, attempts=attempts)
     told: dict[str, Any] = {
         "operation": operation,

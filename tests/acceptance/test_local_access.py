@@ -65,6 +65,7 @@ def test_the_settings_in_the_environment_do_as_well(home: Path, tmp_path: Path) 
     }
     refused = orchestrator("run", job, home=tmp_path, extra=without)
     assert refused.returncode == 3
+    assert "not trusted here" in refused.stdout
 
 
 @pytest.mark.parametrize("option", ["--state-dir", "--env-file"])

@@ -42,7 +42,7 @@ class LiveText:
         )
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._live.start(refresh=True)  # at once, however soon something happens
         return self
 
     def __exit__(self, *exc: object) -> None:
