@@ -131,7 +131,8 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         events_kept: newest events that are kept in memory for all listeners together.
         heartbeat_interval: between two beats of the loop.
         heartbeat_timeout: without a beat for so long, the daemon is not alive.
-        account_check_interval: between two looks whether the account answers.
+        account_check_interval: between two looks whether the account answers, and between two tries to take
+            up a run that could not be taken up at the start.
         follow_interval: between two looks at a log that is followed.
         log_bytes: of a task's log that one request is given.
         tables_kept: runs whose tables of tasks are kept in memory.

@@ -24,7 +24,7 @@ from orchestrator.daemon.metrics import Metrics
 from orchestrator.daemon.retention import Retention, sweep
 from orchestrator.daemon.sessions import Sessions
 from orchestrator.daemon.supervisor import Supervisor
-from orchestrator.daemon.taking_up import take_up
+from orchestrator.daemon.taking_up import TakingUp
 from orchestrator.daemon.task_tables import TaskTables
 from orchestrator.daemon.tokens import Tokens, load_tokens
 from orchestrator.daemon.webhooks import Webhook
@@ -152,11 +152,18 @@ class DaemonService:
         self.orchestrator.on(Event, self._heard)
         self._opened = True
         await self.feed.catch_up()
-        await take_up(intake=self.intake, orchestrator=self.orchestrator, desk=self.desk)
+        taking_up = TakingUp(
+            intake=self.intake,
+            orchestrator=self.orchestrator,
+            desk=self.desk,
+            interval=limits.account_check_interval,
+        )
+        await taking_up.begin()
         self._keep_up(self.heartbeat.beat, "heartbeat")
         self._keep_up(self.feed.pump, "feed")
         self._keep_up(self.account.watch, "account")
         self._keep_up(self.desk.take_turns, "turns")
+        self._keep_up(taking_up.go_on, "taking up")
         self._keep_up(Retention(self).keep, "retention")
         for webhook in webhooks:
             self._keep_up(webhook.tell, "webhook")
