@@ -1,6 +1,6 @@
 """The local service's Batch endpoint in a process of its own, without blobs.
 
-    python -m tests.bench.local_endpoint FOLDER [--kept]
+    python -m tests.bench.local_endpoint FOLDER [--kept] [--isolate-users]
 
 It prints its address, and ends when its input is closed.
 """
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrator.cli.logs import configure_logs
@@ -41,14 +42,16 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *, kept: bool) -> Iterator[Running]:
+def running(folder: Path, *, kept: bool, isolate_users: bool = False) -> Iterator[Running]:
     """A running endpoint.
 
     Args:
         folder: for all of its files.
         kept: whether tasks are kept in a state file, or in memory only.
+        isolate_users: whether tasks run as users of their own, for which we have to be root.
     """
-    command = [sys.executable, "-m", "tests.bench.local_endpoint", str(folder), *(["--kept"] if kept else [])]
+    options = [*(["--kept"] if kept else []), *(["--isolate-users"] if isolate_users else [])]
+    command = [sys.executable, "-m", "tests.bench.local_endpoint", str(folder), *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -59,13 +62,13 @@ def running(folder: Path, *, kept: bool) -> Iterator[Running]:
         process.wait(_END_LIMIT)
 
 
-async def serve(folder: Path, *, kept: bool) -> None:
+async def serve(folder: Path, *, kept: bool, isolate_users: bool) -> None:
     """Serve until the parent closes our input."""
     endpoint = BatchEndpoint(
         account_name=ACCOUNT,
         account_key=KEY,
         data_dir=folder,
-        start_node=NodeProcess.start,
+        start_node=partial(NodeProcess.start, isolate_users=isolate_users),
         state_file=folder / "state.sqlite" if kept else None,
     )
     await endpoint.start()
@@ -78,6 +81,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kept", action="store_true")
+    parser.add_argument("--isolate-users", action="store_true")
     arguments = parser.parse_args()
     configure_logs()
-    asyncio.run(serve(arguments.folder, kept=arguments.kept))
+    asyncio.run(serve(arguments.folder, kept=arguments.kept, isolate_users=arguments.isolate_users))
