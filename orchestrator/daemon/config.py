@@ -116,6 +116,7 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Args:
         max_runs: runs under way at once; others wait in line.
         max_waiting: runs that may wait in line; more are refused with 429.
+        begins: runs that are planned and written down at once, before they are under way.
         shutdown_grace: how long the first SIGTERM lets runs end before they are left to the journal.
         body_bytes: of a job file in a request.
         upload_bytes: of all input files of one request.
@@ -146,6 +147,7 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     max_runs: int = 8
     max_waiting: int = 10_000
+    begins: int = 8
     shutdown_grace: float = 30.0
     body_bytes: int = 4 * 1024 * 1024
     upload_bytes: int = 1024 * 1024 * 1024
@@ -164,8 +166,8 @@ class DaemonLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     account_check_interval: float = 5.0
     follow_interval: float = 0.5
     log_bytes: int = 64 * 1024 * 1024
-    tables_kept: int = 16
-    table_tasks: int = 200_000
+    tables_kept: int = 256
+    table_tasks: int = 1_000_000
     session_lifetime: float = 7 * 86400.0
     webhook_timeout: float = 10.0
     webhook_backoff: float = 1.0

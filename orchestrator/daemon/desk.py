@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio.to_thread
 import structlog
@@ -24,6 +24,8 @@ from orchestrator.runtime.owner import Owner
 from orchestrator.spec import decode_job, plan_run
 from orchestrator.states import RunOutcome
 
+T = TypeVar("T")
+
 log = structlog.get_logger()
 
 _WRITE_AGAIN = 1.0
@@ -40,6 +42,10 @@ class Room(Protocol):
     @property
     def max_waiting(self) -> int:
         """Runs that may wait."""
+
+    @property
+    def begins(self) -> int:
+        """Runs that are planned and written down at once."""
 
 
 class Desk:
@@ -81,6 +87,7 @@ class Desk:
         self._environ = environ
         self._line = Line()
         self._waiting, self._under_way = self._line.waiting, self._line.under_way
+        self._beginning = 0
         self._job_runs: dict[str, JobRun] = {}
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -178,13 +185,15 @@ class Desk:
         if record.phase is not Phase.FINISHED:
             raise not_over(run_id)
         self._must_take()
-        failed = (await self._tables.of(run_id)).failed()
+        failed = await self._tables.failed(run_id)
         if not failed:
             raise nothing_to_retry(run_id)
-        spec = decode_job(record.spec)
-        plan = await anyio.to_thread.run_sync(lambda: plan_run(spec, run_id, environ=self._environ))
+        spec = await self._intake.spec(run_id)
+        job = await anyio.to_thread.run_sync(
+            lambda: again(plan_run(decode_job(spec), run_id, environ=self._environ), failed)
+        )
         new = await self._acceptance.check_retry(
-            again(plan, frozenset(failed)), parent=run_id, folder=record.folder, submitter=submitter
+            job, parent=run_id, folder=record.folder, submitter=submitter
         )
         accepted, _ = await self._write_down(new)
         return accepted
@@ -239,33 +248,46 @@ class Desk:
         self._changed.set()
 
     async def take_turns(self) -> None:
-        """Begin runs as there is room, for ever."""
+        """Begin runs as there is room, for ever: in their turns, and several at once."""
         while True:
             self._changed.clear()
             while self.taking and (record := self._next()) is not None:
-                await self._begin(record)
+                self._take_turn(record)
             await self._changed.wait()
 
     def _next(self) -> RunRecord | None:
-        return self._line.next() if len(self._under_way) < self._room().max_runs else None
+        room = self._room()
+        may = len(self._under_way) < room.max_runs and self._beginning < room.begins
+        return self._line.next() if may else None
 
-    async def _begin(self, record: RunRecord) -> None:
+    def _take_turn(self, record: RunRecord) -> None:
+        # In one step: whose turn is next depends on this run's place, its job and its submitter.
         self._line.begin(record)
         self._idle.clear()
-        await self._written(lambda: self._intake.begun(record.run_id), record.run_id)
+        self._beginning += 1
+        self._owner.start(lambda: self._begin(record), f"beginning of run {record.run_id}")
+
+    async def _begin(self, record: RunRecord) -> None:
         try:
-            job_run = await self._orchestrator.submit(decode_job(record.spec), run_id=record.run_id)
-        except NotOpenError:
-            self._over(record.run_id)  # the daemon ends: the next start begins it
-        except OrchestratorError as error:
-            log.warning("run.not_begun", run=record.run_id, error=error_text(error))
-            await self._not_begun(record, error_text(error))
-        except Exception as error:
-            # The border: one job that can't be begun must not keep the others in line.
-            log.exception("run.defect", run=record.run_id)
-            await self._not_begun(record, f"a defect of the daemon ({type(error).__name__}); see its log")
-        else:
-            self.adopt(record, job_run)
+            try:
+                spec = await self._written(lambda: self._intake.begun(record.run_id), record.run_id)
+                # A job may be megabytes, which the loop has no time to read.
+                job = await anyio.to_thread.run_sync(decode_job, spec)
+                job_run = await self._orchestrator.submit(job, run_id=record.run_id)
+            except NotOpenError:
+                self._over(record.run_id)  # the daemon ends: the next start begins it
+            except OrchestratorError as error:
+                log.warning("run.not_begun", run=record.run_id, error=error_text(error))
+                await self._not_begun(record, error_text(error))
+            except Exception as error:
+                # The border: one job that can't be begun must not keep the others in line.
+                log.exception("run.defect", run=record.run_id)
+                await self._not_begun(record, f"a defect of the daemon ({type(error).__name__}); see its log")
+            else:
+                self.adopt(record, job_run)
+        finally:
+            self._beginning -= 1
+            self._changed.set()
 
     async def _not_begun(self, record: RunRecord, error: str) -> None:
         await self._written(
@@ -274,7 +296,7 @@ class Desk:
         self._over(record.run_id)
 
     @staticmethod
-    async def _written(write: Callable[[], Awaitable[None]], run_id: str) -> None:
+    async def _written(write: Callable[[], Awaitable[T]], run_id: str) -> T:
         """Write until it is written: a full disk passes, and must neither stop the line nor lose an end."""
         while True:
             try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
+
+import msgspec
 
 from orchestrator.daemon.records import NewRun, Phase, RunRecord, Source
 from orchestrator.daemon.refusals import key_reused
@@ -54,13 +57,30 @@ CREATE TABLE webhooks (
 );
 CREATE INDEX runs_by_outcome ON runs (phase, outcome);
 """
-_STEPS = (_VERSION_1, _FROM_1_TO_2)
+# A job may be megabytes, which whoever looks at many runs has no use for.
+_FROM_2_TO_3 = """
+CREATE TABLE specs (
+    run_id TEXT PRIMARY KEY,
+    spec BLOB NOT NULL
+);
+INSERT INTO specs SELECT run_id, spec FROM runs;
+ALTER TABLE runs ADD COLUMN download_dir TEXT NOT NULL DEFAULT '';
+UPDATE runs SET download_dir = json_extract(CAST(spec AS TEXT), '$.download_dir');
+ALTER TABLE runs DROP COLUMN spec;
+"""
+_STEPS = (_VERSION_1, _FROM_1_TO_2, _FROM_2_TO_3)
 """What leads from each version to the next; a new file takes all of them."""
 _SCHEMA_VERSION = len(_STEPS)
 _COLUMNS = (
-    "number, run_id, job_id, submitter, priority, source, name, parent, folder, spec, phase,"
+    "number, run_id, job_id, submitter, priority, source, name, parent, folder, download_dir, phase,"
     " accepted_at, begun_at, ended_at, cancelled, outcome, result, error"
 )
+
+
+class _Place(msgspec.Struct):
+    """Of a job: where its results go."""
+
+    download_dir: str
 
 
 class Intake:
@@ -114,16 +134,10 @@ class Intake:
         """
 
         def write() -> tuple[RunRecord, bool]:
-            connection = self._connection
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 known = self._known(run.idempotency_key, run.body_hash)
                 if known is None:
                     self._insert(run)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
             found = self._one(known or run.run_id)
             if found is None:
                 raise JournalError("a run that was just written is not there", path=str(self.path))
@@ -147,6 +161,18 @@ class Intake:
     async def get(self, run_id: str) -> RunRecord | None:
         """A run; None if it was never accepted, or is forgotten."""
         return await self._run(lambda: self._one(run_id))
+
+    async def spec(self, run_id: str) -> bytes:
+        """The job of a run, as `encode_job` writes it.
+
+        Raises:
+            LookupError: there is no such run.
+        """
+        statement = "SELECT spec FROM specs WHERE run_id = ?"
+        row = await self._run(lambda: self._connection.execute(statement, (run_id,)).fetchone())
+        if row is None:
+            raise LookupError(run_id)
+        return bytes(row[0])
 
     async def page(
         self, *, phases: Iterable[Phase] = (), after: int | None = None, limit: int
@@ -196,9 +222,14 @@ class Intake:
         statement = "SELECT coalesce(outcome, phase), count(*) FROM runs GROUP BY phase, outcome"
         return await self._run(lambda: dict(self._connection.execute(statement).fetchall()))
 
-    async def begun(self, run_id: str) -> None:
-        """Write down that a run was handed to the runtime: call it before."""
+    async def begun(self, run_id: str) -> bytes:
+        """Write down that a run was handed to the runtime: call it before.
+
+        Returns:
+            Its job, as `encode_job` writes it.
+        """
         await self._update("phase = ?, begun_at = ?", (Phase.RUNNING.value, _now()), run_id)
+        return await self.spec(run_id)
 
     async def cancelled(self, run_id: str, reason: str) -> None:
         """Write down that a run is to end early, so that it does after a restart too."""
@@ -221,8 +252,10 @@ class Intake:
         def write() -> Path | None:
             connection = self._connection
             row = connection.execute("SELECT folder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-            connection.execute("DELETE FROM keys WHERE run_id = ?", (run_id,))
-            connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+            with self._transaction():
+                for table in ("keys", "specs", "runs"):
+                    statement = f"DELETE FROM {table} WHERE run_id = ?"  # noqa: S608 - ours
+                    connection.execute(statement, (run_id,))
             folder = row[0] if row is not None else None
             others = connection.execute("SELECT 1 FROM runs WHERE folder = ? LIMIT 1", (folder,)).fetchone()
             return None if folder is None or others is not None else Path(folder)
@@ -242,6 +275,16 @@ class Intake:
 
     # --- in the thread ------------------------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
     def _known(self, key: str | None, body_hash: str) -> str | None:
         if key is None:
             return None
@@ -254,8 +297,8 @@ class Intake:
 
     def _insert(self, run: NewRun) -> None:
         self._connection.execute(
-            "INSERT INTO runs (run_id, job_id, submitter, priority, source, name, parent, folder, spec,"
-            " phase, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (run_id, job_id, submitter, priority, source, name, parent, folder,"
+            " download_dir, phase, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run.run_id,
                 run.job_id,
@@ -265,11 +308,12 @@ class Intake:
                 run.name,
                 run.parent,
                 str(run.folder) if run.folder is not None else None,
-                run.spec,
+                msgspec.json.decode(run.spec, type=_Place).download_dir,
                 Phase.QUEUED.value,
                 _now(),
             ),
         )
+        self._connection.execute("INSERT INTO specs (run_id, spec) VALUES (?, ?)", (run.run_id, run.spec))
         if run.idempotency_key is not None:
             self._connection.execute(
                 "INSERT INTO keys (key, body_hash, run_id) VALUES (?, ?, ?)",
@@ -333,7 +377,7 @@ def _record(row: tuple[Any, ...]) -> RunRecord:
         name=row[6],
         parent=row[7],
         folder=Path(row[8]) if row[8] is not None else None,
-        spec=row[9],
+        results=Path(row[9]) / row[2],
         phase=Phase(row[10]),
         accepted_at=datetime.fromisoformat(row[11]),
         begun_at=_time(row[12]),

@@ -42,7 +42,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         priority: higher ones go first.
         parent: the run whose failed tasks it does again.
         folder: of the input files that came with it; None where none did.
-        spec: the job as `encode_job` writes it; secrets are references.
+        results: the folder of its results; it has a folder for each task.
         cancelled: why it is to end early; None if nobody asked.
         outcome: how it ended; None before.
         result: the `JobResult` as JSON; None before the end, or where it never began.
@@ -58,7 +58,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     parent: str | None
     folder: Path | None
-    spec: bytes
+    results: Path
     phase: Phase
     accepted_at: datetime
     begun_at: datetime | None = None
@@ -73,6 +73,7 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that is about to be accepted.
 
     Args:
+        spec: the job as `encode_job` writes it; secrets are references.
         idempotency_key: the client's name for this wish; the same again gives the same run.
         body_hash: of all that was asked for under that key.
     """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from orchestrator.daemon.advice import advice
-from orchestrator.states import FailureClass, FailureInfo
+from orchestrator.daemon.name_numbers import NameNumbers
+from orchestrator.daemon.task_columns import TaskColumns
+from orchestrator.states import FailureClass, FailureInfo, TaskKey
 from orchestrator.tracker.failure_class import classify
 
 
@@ -32,16 +34,60 @@ class TaskRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     succeeded: bool | None = None
     failure: FailureInfo | None = None
     reason: str | None = None
-    started_at: str | None = None
-    ended_at: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     outputs: bool = False
     missing: tuple[tuple[str, str], ...] = ()
     failure_class: FailureClass | None = None
     remedy: str = ""
 
 
+class _Started(msgspec.Struct):
+    job_id: str
+    tasks: int = 0
+
+
+class _Submitted(msgspec.Struct):
+    task_ids: list[str]
+
+
+class _Rejected(msgspec.Struct):
+    rejections: list[tuple[str, str, str]]
+
+
+class _Abandoned(msgspec.Struct):
+    key: TaskKey
+    reason: str
+
+
+class _Changed(msgspec.Struct):
+    key: TaskKey
+    state: str
+    node_id: str | None = None
+    retry_count: int = 0
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    failure: FailureInfo | None = None
+
+
+class _Downloaded(msgspec.Struct):
+    key: TaskKey
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+# Of an event only what is kept is read.
+_STARTED: Final = msgspec.json.Decoder(_Started)
+_SUBMITTED: Final = msgspec.json.Decoder(_Submitted)
+_REJECTED: Final = msgspec.json.Decoder(_Rejected)
+_ABANDONED: Final = msgspec.json.Decoder(_Abandoned)
+_CHANGED: Final = msgspec.json.Decoder(_Changed)
+_DOWNLOADED: Final = msgspec.json.Decoder(_Downloaded)
+_ENDED: Final = {"TaskSucceeded": True, "TaskFailed": False}
+
+
 class TaskTable:
-    """The tasks of one run, in the order in which they were added.
+    """The tasks of one run, in some sixty bytes each; a row is made when it is asked for.
 
     Attributes:
         job_id: of the run's job; empty before the run began.
@@ -51,10 +97,11 @@ class TaskTable:
     def __init__(self) -> None:
         self.job_id = ""
         self.cursor = 0
-        self._rows: dict[str, TaskRow] = {}
+        self._names = NameNumbers()
+        self._columns = TaskColumns()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._names)
 
     def fold(self, number: int, event: str, body: bytes) -> None:
         """Take account of one event; one that came before changes nothing.
@@ -67,90 +114,104 @@ class TaskTable:
         if number <= self.cursor:
             return
         self.cursor = number
-        fold = _FOLDS.get(event)
-        if fold is not None:
-            fold(self, msgspec.json.decode(body))
+        match event:
+            case "TaskStateChanged" | "TaskStarted" | "TaskRequeued" | "TaskSucceeded" | "TaskFailed":
+                self._changed(_CHANGED.decode(body), ended=_ENDED.get(event))
+            case "OutputsDownloaded":
+                downloaded = _DOWNLOADED.decode(body)
+                place = self._place(downloaded.key.task_id)
+                self._columns.brought(place)
+                if downloaded.missing:
+                    self._columns.note(place, missing=downloaded.missing)
+            case "TasksSubmitted":
+                for task_id in _SUBMITTED.decode(body).task_ids:
+                    self._place(task_id)
+            case "TasksRejected":
+                for task_id, code, reason in _REJECTED.decode(body).rejections:
+                    self._give_up(task_id, "rejected", f"{code}: {reason}")
+            case "TaskAbandoned":
+                abandoned = _ABANDONED.decode(body)
+                self._give_up(abandoned.key.task_id, "abandoned", abandoned.reason)
+            case "RunStarted":
+                started = _STARTED.decode(body)
+                self.job_id = started.job_id
+                self._names.expect(started.tasks)
+            case _:
+                pass
 
     def get(self, task_id: str) -> TaskRow | None:
         """A task, None if it was not added (yet)."""
-        return self._rows.get(task_id)
+        place = self._names.find(task_id)
+        return None if place is None else self._row(place)
 
     def page(self, *, state: str | None, after: str | None, limit: int) -> tuple[TaskRow, ...]:
         """Tasks in the order in which they were added.
 
         Args:
             state: only in this one; `failed` and `succeeded` for how they ended.
-            after: the last task of the page before.
+            after: the last task of the page before; nothing comes after one that is not there.
             limit: the most.
         """
-        found: list[TaskRow] = []
-        begun = after is None
-        for row in self._rows.values():
-            if begun and (state is None or state in _states(row)):
-                found.append(row)
-                if len(found) == limit:
-                    break
-            begun = begun or row.task_id == after
-        return tuple(found)
+        start = 0
+        if after is not None:
+            found = self._names.find(after)
+            start = len(self) if found is None else found + 1
+        return tuple(map(self._row, self._columns.among(state, start, limit)))
 
-    def failed(self) -> tuple[str, ...]:
-        """The tasks that failed, were refused or were given up."""
-        return tuple(row.task_id for row in self._rows.values() if row.succeeded is False)
+    def failed(self, *, after: str | None = None, limit: int) -> tuple[str, ...]:
+        """Tasks that failed, were refused or were given up, in their order.
 
-    def _row(self, task_id: str) -> TaskRow:
-        return self._rows.setdefault(task_id, TaskRow(task_id=task_id, state="active"))
+        Args:
+            after: the last of those that were given before.
+            limit: the most; there may be a million.
+        """
+        found = None if after is None else self._names.find(after)
+        places = self._columns.among("failed", 0 if found is None else found + 1, limit)
+        return tuple(map(self._names.name, places))
 
-    def _started(self, event: dict[str, Any]) -> None:
-        self.job_id = event["job_id"]
+    def _place(self, task_id: str) -> int:
+        place = self._names.number(task_id)
+        self._columns.reach(place)
+        return place
 
-    def _submitted(self, event: dict[str, Any]) -> None:
-        for task_id in event["task_ids"]:
-            self._row(task_id)
+    def _give_up(self, task_id: str, state: str, reason: str) -> None:
+        place = self._place(task_id)
+        self._columns.move(place, state, succeeded=False)
+        self._columns.note(place, reason=reason)
 
-    def _rejected(self, event: dict[str, Any]) -> None:
-        for task_id, code, reason in event["rejections"]:
-            row = self._row(task_id)
-            row.state, row.succeeded, row.reason = "rejected", False, f"{code}: {reason}"
+    def _changed(self, event: _Changed, *, ended: bool | None) -> None:
+        place, columns = self._place(event.key.task_id), self._columns
+        columns.move(place, event.state, succeeded=ended)
+        columns.seen(place, node_id=event.node_id, retry_count=event.retry_count)
+        if ended is not None:
+            columns.ended(
+                place, exit_code=event.exit_code, started_at=event.started_at, ended_at=event.ended_at
+            )
+            columns.note(place, failure=event.failure)
 
-    def _abandoned(self, event: dict[str, Any]) -> None:
-        row = self._row(event["key"]["task_id"])
-        row.state, row.succeeded, row.reason = "abandoned", False, event["reason"]
-
-    def _changed(self, event: dict[str, Any]) -> None:
-        row = self._row(event["key"]["task_id"])
-        row.state = event["state"]
-        row.node_id = event.get("node_id") or row.node_id
-        row.retry_count = event.get("retry_count", 0)
-        if event["event"] in {"TaskSucceeded", "TaskFailed"}:
-            row.succeeded = event["event"] == "TaskSucceeded"
-            row.exit_code = event.get("exit_code")
-            row.started_at, row.ended_at = event.get("started_at"), event.get("ended_at")
-            failure = event.get("failure")
-            row.failure = msgspec.convert(failure, FailureInfo) if failure else None
-            if not row.succeeded:
-                row.failure_class = classify(row.failure)
-                row.remedy = advice(row.failure_class, row.failure, row.exit_code)
-
-    def _downloaded(self, event: dict[str, Any]) -> None:
-        row = self._row(event["key"]["task_id"])
-        row.outputs = True
-        row.missing = tuple((name, reason) for name, reason in event.get("missing", ()))
-
-
-_FOLDS = {
-    "RunStarted": TaskTable._started,  # noqa: SLF001 - this class's own
-    "TasksSubmitted": TaskTable._submitted,  # noqa: SLF001
-    "TasksRejected": TaskTable._rejected,  # noqa: SLF001
-    "TaskAbandoned": TaskTable._abandoned,  # noqa: SLF001
-    "OutputsDownloaded": TaskTable._downloaded,  # noqa: SLF001
-    **dict.fromkeys(
-        ("TaskStateChanged", "TaskStarted", "TaskRequeued", "TaskSucceeded", "TaskFailed"),
-        TaskTable._changed,  # noqa: SLF001
-    ),
-}
-
-
-def _states(row: TaskRow) -> Iterator[str]:
-    yield row.state
-    if row.succeeded is not None:
-        yield "succeeded" if row.succeeded else "failed"
+    def _row(self, place: int) -> TaskRow:
+        columns = self._columns
+        notes = columns.notes(place)
+        succeeded, exit_code = columns.succeeded(place), columns.exit_code(place)
+        started_at, ended_at = columns.times(place)
+        failure_class: FailureClass | None = None
+        remedy = ""
+        if succeeded is False and columns.state(place) == "completed":
+            failure_class = classify(notes.failure)
+            remedy = advice(failure_class, notes.failure, exit_code)
+        return TaskRow(
+            task_id=self._names.name(place),
+            state=columns.state(place),
+            node_id=columns.node_id(place),
+            retry_count=columns.retry_count(place),
+            exit_code=exit_code,
+            succeeded=succeeded,
+            failure=notes.failure,
+            reason=notes.reason,
+            started_at=started_at,
+            ended_at=ended_at,
+            outputs=columns.outputs(place),
+            missing=notes.missing,
+            failure_class=failure_class,
+            remedy=remedy,
+        )

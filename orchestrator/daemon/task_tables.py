@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import anyio
+import anyio.lowlevel
 
 from orchestrator.daemon.task_table import TaskTable
 from orchestrator.journal import Journal
@@ -45,6 +46,15 @@ class TaskTables:
             forgotten, _ = self._tables.popitem(last=False)
             self._locks.pop(forgotten, None)
         return table
+
+    async def failed(self, run_id: str) -> frozenset[str]:
+        """The tasks of a run that failed, were refused or were given up."""
+        table = await self.of(run_id)
+        failed: list[str] = []
+        while some := table.failed(after=failed[-1] if failed else None, limit=_PAGE):
+            failed += some
+            await anyio.lowlevel.checkpoint()
+        return frozenset(failed)
 
     def _too_much(self) -> bool:
         return len(self._tables) > self._kept or sum(map(len, self._tables.values())) > self._tasks

@@ -141,15 +141,18 @@ class Journal:
         found = await self._read(lambda connection: reads.runs(connection, run_id=run_id))
         return found[0] if found else None
 
-    async def runs(self, *, unfinished: bool = False, limit: int = 1000) -> tuple[RunRecord, ...]:
+    async def runs(
+        self, *, unfinished: bool = False, job_id: str | None = None, limit: int = 1000
+    ) -> tuple[RunRecord, ...]:
         """The runs, newest first.
 
         Args:
             unfinished: only those whose end was not written down.
+            job_id: only those of a job of this id, in whatever case it is written.
             limit: no more than so many.
         """
         state = _RUNNING if unfinished else None
-        return await self._read(lambda connection: reads.runs(connection, state=state, limit=limit))
+        return await self._read(lambda c: reads.runs(c, state=state, job_id=job_id, limit=limit))
 
     async def plan(self, run_id: str) -> bytes | None:
         """The plan that `begin_run` was given; None if there is none."""
@@ -311,9 +314,7 @@ class Journal:
             after: only those with a higher number.
             limit: no more than so many.
         """
-        return await self._read(
-            lambda connection: reads.results(connection, run_id, after=after, limit=limit)
-        )
+        return await self._read(lambda c: reads.results(c, run_id, after=after, limit=limit))
 
     # --- what is owed -------------------------------------------------------------------------------------
 

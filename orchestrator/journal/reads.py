@@ -21,6 +21,7 @@ _RUNS = """
     SELECT run_id, job_id, pool_id, account, endpoint, fingerprint, state, outcome, started_at, ended_at,
         (SELECT coalesce(max(sequence), 0) FROM events WHERE run = runs.number)
     FROM runs WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR state = ?2)
+        AND (?4 IS NULL OR job_id = ?4 COLLATE NOCASE)
     ORDER BY number DESC LIMIT ?3
 """
 _EVENTS = """
@@ -71,10 +72,15 @@ class UnknownEventError(Exception):
 
 
 def runs(
-    connection: sqlite3.Connection, *, run_id: str | None = None, state: str | None = None, limit: int = 1
+    connection: sqlite3.Connection,
+    *,
+    run_id: str | None = None,
+    state: str | None = None,
+    job_id: str | None = None,
+    limit: int = 1,
 ) -> tuple[RunRecord, ...]:
-    """Runs, newest first: one, those in a state, or all."""
-    rows = connection.execute(_RUNS, (run_id, state, limit))
+    """Runs, newest first: one, those in a state, those of a job, or all."""
+    rows = connection.execute(_RUNS, (run_id, state, limit, job_id))
     return tuple(_record(row) for row in rows.fetchall())
 
 

@@ -13,17 +13,20 @@ from orchestrator.spec.plan import RunPlan
 _MOST = 10_000
 
 
-async def unfinished_runs(journal: Journal, account: str) -> tuple[RunRecord, ...]:
+async def unfinished_runs(
+    journal: Journal, account: str, *, job_id: str | None = None
+) -> tuple[RunRecord, ...]:
     """The runs of an account whose end was not written down, the first begun first.
 
     Args:
         journal: where they are.
         account: the name of the account.
+        job_id: only those of this job; all by default.
 
     Raises:
         JournalError: the journal can't be read.
     """
-    records = await journal.runs(unfinished=True, limit=_MOST)
+    records = await journal.runs(unfinished=True, job_id=job_id, limit=_MOST)
     return tuple(sorted((r for r in records if r.account == account), key=lambda r: r.started_at))
 
 
@@ -77,8 +80,7 @@ async def run_of_job(journal: Journal, plan: RunPlan, account: Account) -> RunRe
     Raises:
         SpecError: that job is under way, and was begun from another job file or with other inputs.
     """
-    lowered = plan.job_id.lower()  # the service compares ids without case
-    same = [r for r in await unfinished_runs(journal, account.name) if r.job_id.lower() == lowered]
+    same = await unfinished_runs(journal, account.name, job_id=plan.job_id)
     if not same:
         return None
     record = same[-1]

@@ -14,18 +14,11 @@ from aiohttp import web
 from orchestrator.daemon.api import queries
 from orchestrator.daemon.api.views import OutputPage, OutputView, json_response
 from orchestrator.daemon.confinement import inside
-from orchestrator.daemon.records import RunRecord
 from orchestrator.daemon.refusals import no_such_file
 from orchestrator.daemon.service import DaemonService
 from orchestrator.handlers.result_ledger import FOLDER as LEDGER
-from orchestrator.spec import decode_job
 
 _SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
-
-
-def results_of(record: RunRecord) -> Path:
-    """The folder of a run's results; it has a folder for each task."""
-    return Path(decode_job(record.spec).download_dir) / record.job_id
 
 
 async def list_outputs(request: web.Request, service: DaemonService) -> web.Response:
@@ -33,7 +26,7 @@ async def list_outputs(request: web.Request, service: DaemonService) -> web.Resp
     record = await service.desk.find(request.match_info["run_id"])
     limit = queries.number(request, "limit", 100, least=1, most=service.limits.page_size)
     after = request.query.get("after", "")
-    found = await anyio.to_thread.run_sync(_listed, results_of(record), after, limit + 1)
+    found = await anyio.to_thread.run_sync(_listed, record.results, after, limit + 1)
     shown = found[:limit]
     return json_response(OutputPage(outputs=shown, next=shown[-1].path if len(found) > limit else None))
 
@@ -42,7 +35,7 @@ async def output(request: web.Request, service: DaemonService) -> web.StreamResp
     """One file."""
     record = await service.desk.find(request.match_info["run_id"])
     name = request.match_info["path"]
-    path = await anyio.to_thread.run_sync(_regular, results_of(record), name)
+    path = await anyio.to_thread.run_sync(_regular, record.results, name)
     if path is None:
         raise no_such_file(name)
     # What a task wrote must not be shown by a browser as if the daemon said it.

@@ -10,7 +10,6 @@ import anyio.to_thread
 from aiohttp import web
 
 from orchestrator.daemon.api import queries
-from orchestrator.daemon.api.outputs import results_of
 from orchestrator.daemon.api.views import TaskPage, json_response
 from orchestrator.daemon.confinement import inside
 from orchestrator.daemon.records import Phase
@@ -103,12 +102,12 @@ class _Tail:
 
     async def _on_disk(self) -> bool:
         run = await self._service.desk.find(self._run_id)
-        path = inside(results_of(run), f"{self._task_id}/{self._file}")
+        path = inside(run.results, f"{self._task_id}/{self._file}")
         return path is not None and await anyio.Path(path).is_file()
 
     async def _from_disk(self) -> AsyncGenerator[bytes]:
         run = await self._service.desk.find(self._run_id)
-        path = inside(results_of(run), f"{self._task_id}/{self._file}")
+        path = inside(run.results, f"{self._task_id}/{self._file}")
         if path is None or not await anyio.Path(path).is_file():
             return
         async with await anyio.open_file(path, "rb") as file:

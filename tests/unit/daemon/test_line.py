@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from orchestrator.daemon.line import Line
 from orchestrator.daemon.records import Phase, RunRecord, Source
@@ -17,7 +18,7 @@ def record(number: int, job_id: str) -> RunRecord:
         name="",
         parent=None,
         folder=None,
-        spec=b"",
+        results=Path(),
         phase=Phase.QUEUED,
         accepted_at=datetime(2026, 1, 1, tzinfo=UTC),
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import hypothesis
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ def record(number: int, submitter: str = "a", priority: int = 0) -> RunRecord:
         name="job.toml",
         parent=None,
         folder=None,
-        spec=b"",
+        results=Path(),
         phase=Phase.QUEUED,
         accepted_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
