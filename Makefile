@@ -39,8 +39,8 @@ demo: setup  ## run examples/topnwords on the local service, and show the first 
 	@first=$$(find $(DEMO)/results -type f -name '*_OUTPUT.txt' | LC_ALL=C sort | head -n 1) && \
 	printf '\n%s:\n' "$$first" && cat "$$first"
 
-daemon-demo: setup  ## start a daemon on its own local service, and hand it three jobs: by HTTP, inbox and command line
-	@$(PY) -m examples.daemon.demo
+daemon-demo: setup  ## start a daemon on its own local service, and hand it three jobs: by HTTP, inbox and command line; LOOK=1 lets you look at the page
+	@$(PY) -m examples.daemon.demo $(if $(LOOK),--look)
 
 test: setup  ## run the tests
 	$(PY) -m pytest

@@ -27,6 +27,9 @@ def daemon(
 
     loaded = load_config(config, os.environ)
     if check:
+        from orchestrator.daemon.preflight import check_start
+
+        check_start(loaded, os.environ)
         for line in (
             f"account      {loaded.service.account}",
             f"state        {loaded.state}",

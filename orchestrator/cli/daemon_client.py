@@ -6,7 +6,9 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import aiohttp
 import anyio
@@ -31,6 +33,15 @@ TokenFile = Annotated[
         metavar="FILE", help="Holds the token; beside the default socket without one.", show_default=False
     ),
 ]
+_IN_THE_SHELL: Final = MappingProxyType(
+    {
+        "GET /v1/runs lists them": "`orchestrator list` shows them",
+        "GET /v1/runs/{id}/tasks lists them": "`orchestrator show RUN --tasks` shows them",
+        "see /openapi.json": "",
+    }
+)
+"""What the daemon advises programs to do, in the words of the command line."""
+
 _CHUNK = 64 * 1024
 _PIECE_TIMEOUT = 60.0
 _LOOK_AGAIN = 0.1
@@ -137,9 +148,25 @@ class DaemonClient:
                 yield response
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise UnreachableError(
-                f"is the daemon running? ({error or type(error).__name__})",
+                f"{_why(error)}; is the daemon running? `orchestrator daemon` starts one, --daemon names one",
                 operation=f"asking the daemon at {where}",
             ) from error
+
+
+def run_path(run: str, *rest: str) -> str:
+    """The path of a run, or of something of it, whatever characters its id has.
+
+    Args:
+        run: its id, as somebody typed it.
+        rest: what follows, part by part.
+
+    Raises:
+        DaemonError: no run can be called that.
+    """
+    # As a part of a path it would name something else: DELETE of a run's path must mean that run.
+    if not run.strip("."):
+        raise DaemonError(f"there is no run {run!r}", status=404, remedy="`orchestrator list` shows them")
+    return "/".join(("/v1/runs", *(quote(part, safe="") for part in (run, *rest))))
 
 
 async def wait_until_ready(url: str | None, token_file: Path | None, *, seconds: float) -> None:
@@ -168,6 +195,13 @@ async def wait_until_ready(url: str | None, token_file: Path | None, *, seconds:
             return
 
 
+def _why(error: BaseException) -> str:
+    """What went wrong, in the system's words where it is the system that says it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
 def _token(file: Path | None, folder: Path) -> str:
     path = file or folder / "write.token"
     try:
@@ -186,7 +220,7 @@ def _refusal(status: int, body: bytes) -> DaemonError:
         return DaemonError(
             str(problem["detail"]),
             status=status,
-            remedy=str(problem.get("remedy", "")),
+            remedy=_IN_THE_SHELL.get(remedy := str(problem.get("remedy", "")), remedy),
             where=str(problem.get("where", "")),
         )
     except (msgspec.MsgspecError, KeyError):

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli.daemon_client import DaemonClient, DaemonUrl, TokenFile
+from orchestrator.cli.daemon_client import DaemonClient, DaemonUrl, TokenFile, run_path
+from orchestrator.cli.list import state_of
 from orchestrator.cli.watch import RunId
 
 
@@ -32,7 +33,7 @@ def logs(
 
     async def work() -> None:
         async with DaemonClient(daemon, token_file) as client:
-            path = f"/v1/runs/{run}/tasks/{task}/{log.value}"
+            path = run_path(run, "tasks", task, log.value)
             async for piece in client.pieces(path, params={"follow": "true" if follow else "false"}):
                 sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
@@ -41,13 +42,15 @@ def logs(
 
 
 def cancel(run: RunId, daemon: DaemonUrl = None, token_file: TokenFile = None) -> None:
-    """End a run of a daemon early; clean-up goes by its job file."""
-    asyncio.run(_ask("POST", f"/v1/runs/{run}/cancel", daemon, token_file))
+    """End a run of a daemon early; clean-up goes by its job file. Says how it stands then."""
+    view = asyncio.run(_ask("POST", run_path(run, "cancel"), daemon, token_file))
+    over = f"over: {state_of(view)}" if view["phase"] == "finished" else "being cancelled"
+    typer.echo(f"{view['id']} is {over}")
 
 
 def retry(run: RunId, daemon: DaemonUrl = None, token_file: TokenFile = None) -> None:
     """Do the tasks of a run again that did not succeed, as a new run, and print its id."""
-    view = asyncio.run(_ask("POST", f"/v1/runs/{run}/retry-failed", daemon, token_file))
+    view = asyncio.run(_ask("POST", run_path(run, "retry-failed"), daemon, token_file))
     typer.echo(view["id"])
 
 
@@ -61,17 +64,21 @@ def clean(
 ) -> None:
     """Make a daemon forget runs that are over, and the input files that came with them; results stay."""
 
-    async def work() -> None:
+    async def work() -> int:
         async with DaemonClient(daemon, token_file) as client:
             if run is not None:
-                await client.ask("DELETE", f"/v1/runs/{run}")
-                return
+                await client.ask("DELETE", run_path(run))
+                return 1
             params = {"phase": "finished", "limit": "100"}
+            forgotten = 0
             while runs := (await client.ask("GET", "/v1/runs", params=params))["runs"]:
                 for view in runs:
-                    await client.ask("DELETE", f"/v1/runs/{view['id']}")
+                    await client.ask("DELETE", run_path(view["id"]))
+                forgotten += len(runs)
+            return forgotten
 
-    asyncio.run(work())
+    many = asyncio.run(work())
+    typer.echo(f"{many} {'run' if many == 1 else 'runs'} forgotten")
 
 
 async def _ask(method: str, path: str, daemon: str | None, token_file: Any) -> Any:

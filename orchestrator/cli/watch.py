@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.daemon_client import DaemonClient, DaemonUrl, TokenFile
+from orchestrator.cli.daemon_client import DaemonClient, DaemonUrl, TokenFile, run_path
 from orchestrator.cli.exit_codes import ExitCode, of_result
 from orchestrator.cli.options import Output
 
@@ -19,6 +19,7 @@ RunId = Annotated[
 ]
 
 _RECONNECT_PAUSE = 1.0
+_AWAY = "the daemon does not answer; waiting for it to come back (Ctrl-C ends the watching only)"
 
 
 def watch(
@@ -53,17 +54,17 @@ async def follow(client: DaemonClient, run_id: str, output: Output) -> ExitCode:
     from orchestrator.handlers.progress import ProgressHandler
     from orchestrator.journal.event_json import decode_events
 
-    path = f"/v1/runs/{run_id}"
+    path = run_path(run_id)
     view: dict[str, Any] = await client.ask("GET", path)
     result: JobResult | None = None
-    after = 0
+    after, away = 0, False
     progress = ProgressHandler()
     with renderer_for(output) as renderer:
         renderer.follow(lambda: progress.snapshot, lambda _: None)
         while result is None and (view["phase"] != "finished" or view["result"] is not None):
             try:
                 async for streamed in client.events(f"{path}/events", after=after):
-                    after = streamed.number
+                    after, away = streamed.number, False
                     for event in decode_events(f"[{streamed.body.decode()}]"):
                         await progress.handle(event)
                         renderer.show(event)
@@ -71,6 +72,10 @@ async def follow(client: DaemonClient, run_id: str, output: Output) -> ExitCode:
                 view = await client.ask("GET", path)
             except UnreachableError:
                 # It restarts: the stream goes on after the last event that came.
+                if not away:
+                    with renderer.paused():
+                        typer.echo(f"orchestrator: {_AWAY}", err=True)
+                away = True
                 await asyncio.sleep(_RECONNECT_PAUSE)
         if result is not None:
             renderer.finish(result)

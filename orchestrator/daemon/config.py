@@ -16,6 +16,7 @@ from orchestrator.daemon.webhook_config import WebhookConfig, check_webhooks
 from orchestrator.errors import ConfigError
 from orchestrator.limits import Limits
 from orchestrator.spec.secret import SecretReference
+from orchestrator.spec.translate import translate
 
 ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "ORCHESTRATOR_DAEMON_STATE_DIR": ("state_dir",),
@@ -257,11 +258,9 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> DaemonConfig:
     try:
         config = msgspec.convert(table, DaemonConfig)
     except msgspec.ValidationError as error:
-        message, _, at = str(error).partition(" - at `$")
-        place = at.rstrip("`").removeprefix(".")
-        raise ConfigError(
-            _lowered(message), where=origins.get(place) or f"{where}: {place}".rstrip(": ")
-        ) from None
+        fault = translate(error, DaemonConfig)
+        place = origins.get(fault.place) or f"{where}: {fault.place}".rstrip(": ")
+        raise ConfigError(fault.message, where=place) from None
     except ConfigError as error:
         raise ConfigError(str(error), where=where) from None
     config = msgspec.structs.replace(config, source=where)
@@ -334,7 +333,3 @@ def _check(config: DaemonConfig, where: str) -> None:
     check_webhooks(config.webhooks, hosts=config.webhook_hosts, ranges=config.webhook_networks, where=where)
     if config.inbox is not None and not config.inbox.poll_interval > 0:
         raise ConfigError("must be more than 0", where=f"{where}: inbox.poll_interval")
-
-
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]

@@ -22,18 +22,28 @@ def under_an_init(work: Callable[[], int]) -> int:
     Returns:
         The exit code; 128 and its number if a signal ended the child.
     """
+    awaited = {*_PASSED_ON, signal.SIGCHLD}
+    # Blocked before there is a child, and taken one by one: to a handler, a signal that comes just before the
+    # wait begins would be told at its end only, and one that comes before the handler is there, never.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os._exit(work())
-    for number in _PASSED_ON:
-        signal.signal(number, lambda came, _frame: _pass_on(child, came))
     while True:
-        # Waits for any child: those of others, left behind here, and in the end our own.
-        pid, status = os.wait()
+        number = signal.sigwait(awaited)
+        if number != signal.SIGCHLD:
+            os.kill(child, number)
+        elif (code := _take_leave(child)) is not None:
+            return code
+
+
+def _take_leave(child: int) -> int | None:
+    """Of every child that is over, those that others left behind included: our own's exit code, or None."""
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == child:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
-
-
-def _pass_on(child: int, number: int) -> None:
-    os.kill(child, number)
+        if pid == 0:
+            return None

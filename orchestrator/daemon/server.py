@@ -191,9 +191,9 @@ def _tcp_socket(config: DaemonConfig) -> socket.socket | None:
         except BaseException:
             taken.close()
             raise
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second for what is no name at all
         raise ConfigError(
-            f"{listen.host}:{listen.port} can't be listened on: {error.strerror or error}",
+            f"{listen.host}:{listen.port} can't be listened on: {getattr(error, 'strerror', None) or error}",
             where=f"{config.source}: listen",
         ) from error
     return taken

@@ -13,8 +13,9 @@ import anyio
 import structlog
 
 from orchestrator.daemon.acceptance import Acceptance
+from orchestrator.daemon.account import make_orchestrator
 from orchestrator.daemon.account_check import AccountCheck
-from orchestrator.daemon.config import AccountKind, DaemonConfig, DaemonLimits
+from orchestrator.daemon.config import DaemonConfig, DaemonLimits
 from orchestrator.daemon.desk import Desk
 from orchestrator.daemon.feed import Feed
 from orchestrator.daemon.heartbeat import Heartbeat
@@ -116,7 +117,7 @@ class DaemonService:
             )
             stack.push_async_callback(self.intake.close)
             await sweep(self.uploads, await self.intake.folders())
-            self.orchestrator = self._orchestrator()
+            self.orchestrator = make_orchestrator(self.config, self.environ)
             await self.orchestrator.__aenter__()
             stack.push_async_exit(self.orchestrator)
             await self._assemble()
@@ -251,23 +252,6 @@ class DaemonService:
     async def _heard(self, event: Event) -> None:
         self.metrics.count(event)
         self.feed.tell()
-
-    def _orchestrator(self) -> Orchestrator:
-        config, service = self.config, self.config.service
-        if service.account is AccountKind.AZURE:
-            return Orchestrator.from_env(
-                self.environ,
-                config=Path(service.config) if service.config is not None else None,
-                limits=config.limits,
-                journal_dir=config.state,
-            )
-        return Orchestrator.local(
-            state_dir=config.state / "local-service",
-            env_file=Path(service.env_file) if service.env_file is not None else None,
-            environ=self.environ,
-            limits=config.limits,
-            journal_dir=config.state,
-        )
 
     def _own_the_state_directory(self) -> None:
         state = self.config.state

@@ -73,18 +73,35 @@ def load_tokens(config: DaemonConfig, environ: Mapping[str, str]) -> Tokens:
     return Tokens(read=read, write=write)
 
 
-def _token(
-    reference: SecretReference | None, path: Path, environ: Mapping[str, str], where: str
+def named_token(
+    reference: SecretReference, environ: Mapping[str, str], folder: Path, where: str
 ) -> SecretText:
-    if reference is None:
-        return SecretText(_made(path))
+    """The token that a reference names.
+
+    Args:
+        reference: of the configuration.
+        environ: for `env:`.
+        folder: for `file:`, which is relative to it.
+        where: the place in the configuration, for the message.
+
+    Raises:
+        ConfigError: it can't be read, or is too short.
+    """
     try:
-        token = resolve(reference, environ, path.parent)
+        token = resolve(reference, environ, folder)
     except SpecError as error:
         raise ConfigError(str(error), where=where) from error
     if len(token.reveal()) < _SHORTEST:
         raise ConfigError(f"must have {_SHORTEST} characters or more", where=where)
     return token
+
+
+def _token(
+    reference: SecretReference | None, path: Path, environ: Mapping[str, str], where: str
+) -> SecretText:
+    if reference is None:
+        return SecretText(_made(path))
+    return named_token(reference, environ, path.parent, where)
 
 
 def _made(path: Path) -> str:

@@ -22,6 +22,7 @@ from orchestrator.daemon.webhook_delivery import body_of, first_part, matches, s
 from orchestrator.errors import ConfigError, SpecError
 from orchestrator.journal.records import StoredEvent
 from orchestrator.spec.resolve import resolve
+from orchestrator.spec.secret import SecretText
 from orchestrator.version import __version__
 
 log = structlog.get_logger()
@@ -37,6 +38,19 @@ class Counters(Protocol):
 
     def delivered(self, host: str, *, ok: bool) -> None:
         """One try is over."""
+
+
+def secret_of(config: WebhookConfig, *, daemon: DaemonConfig, environ: Mapping[str, str]) -> SecretText:
+    """What deliveries to a receiver are signed with.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    try:
+        return resolve(config.secret, environ, daemon.state)
+    except SpecError as error:
+        host = urlsplit(config.url).hostname
+        raise ConfigError(str(error), where=f"{daemon.source}: webhooks: {host}: secret") from error
 
 
 class Webhook:
@@ -76,10 +90,7 @@ class Webhook:
         self._jobs: dict[str, str] = {}
         parts = urlsplit(config.url)
         self._secure, self._host = parts.scheme == "https", parts.hostname or ""
-        try:
-            self._secret = resolve(config.secret, environ, daemon.state)
-        except SpecError as error:
-            raise ConfigError(str(error), where=f"{daemon.source}: webhooks: {self._host}: secret") from error
+        self._secret = secret_of(config, daemon=daemon, environ=environ)
 
     async def tell(self) -> None:
         """Send what comes, for ever. A new receiver is told what happens from now on."""

@@ -204,8 +204,12 @@ def _last_lines(log_file: Path) -> str:
 
 
 def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The child makes its own keys; it must not inherit those of an account."""
-    return {name: value for name, value in environ.items() if not name.startswith("AZURE_")}
+    """The child makes its own keys, and must not inherit an account's; nor does our supervisor watch it."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("AZURE_", "WATCHDOG_")) and name != "NOTIFY_SOCKET"
+    }
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

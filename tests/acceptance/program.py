@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 LIMIT = 60.0
+PROGRAM = (sys.executable, "-m", "orchestrator")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,7 +38,7 @@ def orchestrator(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with stdin closed and no terminal."""
     return subprocess.run(
-        [sys.executable, "-m", "orchestrator", *map(str, arguments)],
+        [*PROGRAM, *map(str, arguments)],
         cwd=cwd or home,
         env={**user_environment(home), **(extra or {})},
         stdin=subprocess.DEVNULL,
@@ -57,6 +58,9 @@ class Running:
         stdin: what it reads from; nothing by default.
         stdout: where its output goes; a pipe to `line` by default.
         stderr: where its remarks go; a pipe to `end` by default.
+        program: what is run, if not ours as it is.
+        cwd: where; in `home` by default.
+        extra: more of its environment.
     """
 
     def __init__(
@@ -66,11 +70,14 @@ class Running:
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
+        program: Sequence[str] = PROGRAM,
+        cwd: Path | None = None,
+        extra: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", *map(str, arguments)],
-            cwd=home,
-            env=user_environment(home),
+            [*program, *map(str, arguments)],
+            cwd=cwd or home,
+            env={**user_environment(home), **extra},
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

@@ -169,3 +169,10 @@ def test_a_narrow_window_needs_no_sideways_scrolling(window: Window, finished: s
     window.page.get_by_role("heading", name="1 task failed").wait_for()
     assert window.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     window.picture("run-narrow-light")
+    window.page.get_by_role("link", name="Runs").click()
+    window.page.locator(f"tr[data-run='{finished}']").wait_for()
+    assert window.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    row = window.page.locator(f"tr[data-run='{finished}']").bounding_box()
+    assert row is not None
+    assert row["height"] < 200, "its job is squeezed"
+    window.picture("runs-narrow-light")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-from tests.acceptance.daemon.daemons import Daemon
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:  # installed by make test-page only, and this is imported before tests are selected
     from playwright.sync_api import Browser, Page
@@ -23,6 +21,17 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
+class Shown(Protocol):
+    """A daemon, as far as somebody needs to know it who opens its page."""
+
+    @property
+    def state(self) -> Path:
+        """Its state folder."""
+
+    def token(self, scope: str = "write") -> str:
+        """One of its two tokens."""
+
+
 class Window:
     """One page in a fresh profile.
 
@@ -34,7 +43,7 @@ class Window:
         complaints: what the console said as a warning or an error, and exceptions that nobody caught.
     """
 
-    def __init__(self, page: Page, daemon: Daemon) -> None:
+    def __init__(self, page: Page, daemon: Shown) -> None:
         self.page = page
         self.daemon = daemon
         self.complaints: list[str] = []
@@ -81,7 +90,7 @@ class Window:
 
 
 @contextmanager
-def opened(browser: Browser, daemon: Daemon, *, dark: bool = False) -> Iterator[Window]:
+def opened(browser: Browser, daemon: Shown, *, dark: bool = False) -> Iterator[Window]:
     """A window of its own, which must have nothing to complain of at its end."""
     scheme: Literal["dark", "light"] = "dark" if dark else "light"
     with browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}) as context:

@@ -56,8 +56,10 @@ async def cancel(request: web.Request, service: DaemonService) -> web.Response:
 
 async def retry_failed(request: web.Request, service: DaemonService) -> web.Response:
     """Do the tasks again that did not succeed, as a new run."""
-    submitter = _word(request.query.get("submitter", "http"), "submitter")
-    record = await service.desk.retry_failed(request.match_info["run_id"], submitter=submitter)
+    run_id = request.match_info["run_id"]
+    # The turn is that of whoever submitted the first one, unless somebody else is named.
+    submitter = request.query.get("submitter", (await service.desk.find(run_id)).submitter)
+    record = await service.desk.retry_failed(run_id, submitter=_word(submitter, "submitter"))
     return json_response(run_view(record, service), status=201)
 
 

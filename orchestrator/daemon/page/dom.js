@@ -82,7 +82,8 @@ export function clock(time) {
   if (!time) return "";
   const at = new Date(time);
   const today = at.toDateString() === new Date().toDateString();
-  return today ? at.toLocaleTimeString() : at.toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" });
+  const hourCycle = "h23"; // as the charts have it
+  return today ? at.toLocaleTimeString(undefined, { hourCycle }) : at.toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium", hourCycle });
 }
 
 export function span(milliseconds) {

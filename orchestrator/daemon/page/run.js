@@ -8,6 +8,7 @@ import { announce, atMostEach, clock, el, number, put, shown, span, stateLabel }
 import { failureCards } from "./failures.js";
 import { History } from "./history.js";
 import { logView } from "./logs.js";
+import { origin } from "./origin.js";
 import { bar, counts, standing } from "./progress.js";
 import { outputList, taskTable } from "./tables.js";
 import { Timeline } from "./timeline.js";
@@ -74,8 +75,8 @@ export async function showRun(id, context) {
     if (before !== "finished" && run.phase === "finished") announce(`The run is over: ${standing(run)[1].replaceAll("_", " ")}`);
     return run.phase === "finished" ? OVER : BUSY;
   }, connection);
-  facts.append(`${run.name}, by ${run.source}${run.submitter && run.submitter !== run.source ? ` from ${shown(run.submitter)}` : ""}, accepted ${clock(run.accepted_at)}`,
-    ...(run.parent ? [", again after ", el("a", { href: `#/runs/${encodeURIComponent(run.parent)}` }, run.parent)] : []));
+  facts.append(shown(origin(run)),
+    ...(run.parent ? [" after ", el("a", { href: `#/runs/${encodeURIComponent(run.parent)}` }, run.parent)] : []), `, accepted ${clock(run.accepted_at)}`);
   tell();
   const ticking = setInterval(() => { if (run.phase !== "finished" && run.phase !== "queued") draw(); }, 1000);
   signal.addEventListener("abort", () => clearInterval(ticking));
@@ -108,7 +109,7 @@ function makeTimeline(openLog) {
   const key = el("p", { class: "key" }, ["running", "succeeded", "failed"].map((name) => { const one = stateLabel(); one.update(name); return one.element; }));
   const how = el("p", { class: "faint", id: "by-node-how" }, "Drag to move, click for the log. With the focus here: wheel or + and − to zoom, arrows to move, 0 for all. The table of tasks has the same in words.");
   return [el("section", { class: "panel", "aria-labelledby": "by-node" },
-    el("div", { class: "bar-of-tools" }, el("h3", { id: "by-node" }, "Tasks by node"), key, ...tools), canvas, named, how), timeline];
+    el("div", { class: "bar-of-tools" }, el("h3", { id: "by-node" }, "Tasks by node"), key, el("div", { class: "actions tight" }, tools)), canvas, named, how), timeline];
 }
 
 function describe(task) {

@@ -2,6 +2,7 @@
 
 import { beats, follow, json } from "./api.js";
 import { arrange, clock, el, hide, number, put, span, stateLabel } from "./dom.js";
+import { origin } from "./origin.js";
 import { bar, counts, standing } from "./progress.js";
 
 const PAGE = 50;
@@ -11,13 +12,14 @@ const NEWS = new Set(["RunStarted", "RunStateChanged", "RunFinished"]);
 
 export async function showRuns({ signal, connection, content }) {
   const rows = new Map();
-  const body = el("tbody");
+  // The roles are those that a table has by itself, and loses where a narrow window lays its rows out as blocks.
+  const body = el("tbody", { role: "rowgroup" });
   const summary = el("p", { class: "faint" });
   const none = el("div", { class: "empty panel", hidden: true },
     el("p", {}, "No runs yet. Hand one in:"), el("pre", {}, "orchestrator submit job.toml"));
   const more = el("button", { type: "button", hidden: true }, "Older runs");
-  const table = el("div", { class: "scroll panel", hidden: true }, el("table", { "aria-labelledby": "runs" },
-    el("thead", {}, el("tr", {}, ["Job", "State", "Progress", "Tasks", "Accepted", "Took"].map((name) => el("th", { scope: "col", class: ["Tasks", "Took"].includes(name) && "number" }, name)))),
+  const table = el("div", { class: "scroll panel", hidden: true }, el("table", { class: "runs", role: "table", "aria-labelledby": "runs" },
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ["Job", "State", "Progress", "Tasks", "Accepted", "Took"].map((name) => el("th", { scope: "col", role: "columnheader", class: ["Tasks", "Took"].includes(name) && "number" }, name)))),
     body));
   let pages = 1;
   more.addEventListener("click", () => { pages += 1; look.now(); });
@@ -61,15 +63,14 @@ async function read(pages, signal) {
 
 function makeRow(run) {
   const label = stateLabel();
-  const tasks = el("td", { class: "number" });
-  const took = el("td", { class: "number" });
+  const tasks = el("td", { role: "cell", class: "number" });
+  const took = el("td", { role: "cell", class: "number" });
   const progress = bar();
-  const name = run.name && run.name !== "job" ? `${run.name}, ` : "";
-  const element = el("tr", { "data-run": run.id },
-    el("th", { scope: "row" }, el("a", { href: `#/runs/${encodeURIComponent(run.id)}` }, run.job_id),
-      el("p", { class: "faint" }, `${name}${run.source}${run.submitter && run.submitter !== run.source ? ` from ${run.submitter}` : ""}${run.parent ? `, again after ${run.parent}` : ""}`)),
-    el("td", {}, label.element), el("td", {}, progress.element), tasks,
-    el("td", { class: "when" }, clock(run.accepted_at)), took);
+  const element = el("tr", { role: "row", "data-run": run.id },
+    el("th", { scope: "row", role: "rowheader" }, el("a", { href: `#/runs/${encodeURIComponent(run.id)}` }, run.job_id),
+      el("p", { class: "faint" }, `${origin(run)}${run.parent ? ` after ${run.parent}` : ""}`)),
+    el("td", { role: "cell" }, label.element), el("td", { role: "cell" }, progress.element), tasks,
+    el("td", { role: "cell", class: "when" }, clock(run.accepted_at)), took);
   return {
     element,
     update(now) {

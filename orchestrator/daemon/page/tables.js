@@ -65,7 +65,9 @@ export function taskTable({ openLog }) {
 
   const element = el("section", { "aria-labelledby": "tasks" },
     el("div", { class: "title" }, heading, found,
-      el("div", { class: "filters" }, el("label", { for: "task-state" }, "State"), choice, el("label", { for: "task-name" }, "Name"), search)),
+      el("div", { class: "filters" },
+        el("div", { class: "actions tight" }, el("label", { for: "task-state" }, "State"), choice),
+        el("div", { class: "actions tight" }, el("label", { for: "task-name" }, "Name"), search))),
     table, more);
   return {
     element, update,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.acceptance.program import LIMIT, Running
+from tests.acceptance.program import LIMIT, PROGRAM, Running
 
 JOB: dict[str, Any] = {
     "id": "job-{run}",
@@ -47,6 +47,8 @@ class Daemon:
         config: more lines of TOML, tables last.
         limits: of every run, besides those that make tests fast.
         daemon_limits: the same of the daemon itself.
+        program: what is run, if not ours as it is.
+        extra: more of its environment.
     """
 
     def __init__(
@@ -58,8 +60,12 @@ class Daemon:
         grace: float = 30,
         limits: Mapping[str, float] = MappingProxyType({}),
         daemon_limits: Mapping[str, float] = MappingProxyType({}),
+        program: Sequence[str] = PROGRAM,
+        extra: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.home = home
+        self._program = program
+        self._extra = extra
         self.state = home / "state"
         self.inbox = home / "inbox"
         (home / "daemon.toml").write_text(
@@ -89,7 +95,11 @@ class Daemon:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.running = Running(
-            "daemon", "--config", self.home / "daemon.toml", home=self.home, stderr=self._log.fileno()
+            *("daemon", "--config", self.home / "daemon.toml"),
+            home=self.home,
+            stderr=self._log.fileno(),
+            program=self._program,
+            extra=self._extra,
         )
         process = self.running.process
         until(lambda: self._ready() or process.poll() is not None, "the daemon is ready")

@@ -29,7 +29,7 @@ def test_a_run_that_is_deleted_leaves_no_events_but_its_results(daemon: Daemon) 
 
 
 def test_runs_that_ended_long_ago_are_forgotten_at_the_next_start(tmp_path: Path, env_file: Path) -> None:
-    with Daemon(tmp_path, env_file, daemon_limits={"keep_days": 0.00001}) as daemon:
+    with Daemon(tmp_path, env_file, daemon_limits={"keep_days": 1e-6}) as daemon:
         run_id = daemon.submit(job("true"))
         assert list(events_of(daemon)) in ([], [run_id])
         daemon.ended(run_id)

@@ -126,4 +126,4 @@ def test_a_second_daemon_in_the_same_place_is_refused_and_so_is_a_wrong_configur
     wrong.write_text("[listen]\nport = 'x'")
     said = orchestrator("daemon", "--check", "--config", wrong, home=tmp_path)
     assert said.returncode == 2
-    assert "wrong.toml: listen.port: expected `int`" in said.stderr
+    assert "wrong.toml: listen.port: expected a whole number" in said.stderr
