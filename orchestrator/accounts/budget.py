@@ -29,6 +29,11 @@ class TransferBudget:
         """How much nobody has taken."""
         return self._free
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for what they asked for."""
+        return len(self._waiting)
+
     async def take(self, wanted: int) -> int:
         """Wait until so much is free, and take it.
 

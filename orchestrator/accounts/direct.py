@@ -15,7 +15,7 @@ import io
 import mmap
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -42,6 +42,7 @@ _RENEWED: Final = timedelta(hours=1)
 """A container's signature is made anew when it has less than this left; no request takes that long."""
 _RUN: Final = 256 * 1024
 """What is handed to the connection at a time."""
+_HUGE: Final[int | None] = getattr(mmap, "MADV_HUGEPAGE", None)
 _ONE_RUN: Final = 1024 * 1024
 """Past this size aiohttp warns of a body that is one run of bytes: it may block the event loop."""
 
@@ -264,9 +265,13 @@ def buffer(size: int) -> memoryview:
     """Memory for a piece that goes back to the system as soon as nobody has it any more.
 
     What comes from the heap in this size stays with the process, scattered: twice as much as was ever in use
-    at a time (measured).
+    at a time. Huge pages, where the system has them, are a fifth of the work of making it (both measured).
     """
-    return memoryview(mmap.mmap(-1, size))
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if _HUGE is not None:
+        with suppress(OSError):  # a kernel without them
+            pages.madvise(_HUGE)
+    return memoryview(pages)
 
 
 async def _refused(answer: ClientResponse) -> AnswerError:

@@ -25,7 +25,7 @@ from orchestrator.accounts.direct import DirectBlobs
 from orchestrator.accounts.download import BlobDownload
 from orchestrator.accounts.retry import Tries, persist
 from orchestrator.accounts.signing import SasSigner
-from orchestrator.accounts.upload import BlobUpload
+from orchestrator.accounts.upload import BlobUpload, FileVersion
 from orchestrator.errors import ConflictError, NotFoundError, ServiceError
 from orchestrator.limits import Limits
 from orchestrator.spec.secret import SecretText
@@ -139,7 +139,7 @@ class StorageAccount:
         return await self.containers.delete(name)
 
     async def upload_file(
-        self, container: str, blob: str, path: Path, *, md5: bytes | None, sha256: str | None = None
+        self, container: str, blob: str, path: Path, *, md5: bytes | None, version: FileVersion | None = None
     ) -> bytes:
         """Write a blob from a file, over one of that name; the blob keeps the MD5.
 
@@ -147,16 +147,16 @@ class StorageAccount:
             container: of the blob.
             blob: its name.
             path: of the file.
-            md5: of the file's content, against a change since; None where the SHA-256 tells of one.
-            sha256: of the file's content, hexadecimal.
+            md5: of the file's content, against a change since, where it is known.
+            version: of the file, against a change since and meanwhile.
 
         Returns:
             The MD5.
 
         Raises:
-            StagingError: it can't be read, or is no longer what was hashed.
+            StagingError: it can't be read, or is no longer what it was.
         """
-        return await self._upload(container, blob).file(path, md5=md5, sha256=sha256)
+        return await self._upload(container, blob).file(path, md5=md5, version=version)
 
     async def upload_bytes(self, container: str, blob: str, data: bytes, *, md5: bytes | None = None) -> None:
         """Write a blob from memory, over one of that name; the blob gets an MD5.

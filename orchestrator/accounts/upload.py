@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 
 import anyio
 import anyio.to_thread
+import msgspec
 from anyio.abc import TaskGroup
 
 from orchestrator.accounts.budget import TransferBudget
@@ -31,6 +32,25 @@ _TINY: Final = 64 * 1024
 _MOST_BLOCKS: Final = 50_000
 _BLOCKS_AT_ONCE: Final = 4
 _ID_DIGITS: Final = 8
+
+
+class FileVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """What the system says of a file that changes whenever its content does.
+
+    A change of a file that is mapped into some program's memory may show only seconds later.
+
+    Args:
+        size: in bytes.
+        modified_ns: when it was last changed, in nanoseconds since the epoch.
+    """
+
+    size: int
+    modified_ns: int
+
+
+def version_of(status: os.stat_result) -> FileVersion:
+    """The version of the file that was looked at."""
+    return FileVersion(size=status.st_size, modified_ns=status.st_mtime_ns)
 
 
 class BlobUpload:
@@ -80,25 +100,25 @@ class BlobUpload:
             sums = _Sums(md5=known)
             await self._write_blocks(io.BytesIO(data), size=len(data), sums=sums, path="(memory)")
 
-    async def file(self, path: Path, *, md5: bytes | None, sha256: str | None = None) -> bytes:
+    async def file(self, path: Path, *, md5: bytes | None, version: FileVersion | None = None) -> bytes:
         """Write a file.
 
         Args:
             path: of the file.
-            md5: that it had when it was hashed; may be None with `sha256`.
-            sha256: that it had when it was hashed, hexadecimal.
+            md5: that it had when it was hashed, if it was.
+            version: that it must have from the first to the last byte.
 
         Returns:
             The MD5 of what was sent.
 
         Raises:
-            StagingError: it can't be read, or is no longer what was hashed.
+            StagingError: it can't be read, or is no longer what it was.
             ServiceError: the service refused.
             UnreachableError: no answer came.
         """
-        sums = _Sums(md5=md5, sha256=sha256)
+        sums = _Sums(md5=md5, version=version)
         try:
-            source, size, tiny = await anyio.to_thread.run_sync(_open, path)
+            source, size, tiny = await anyio.to_thread.run_sync(_open, path, sums)
         except OSError as unreadable:
             raise StagingError(unreadable.strerror or "can't be read", path=str(path)) from unreadable
         if tiny is not None:
@@ -177,18 +197,21 @@ class BlobUpload:
 
 
 class _Sums:
-    """The sums of a content while it is read for sending, and those that it had before."""
+    """The MD5 of a content while it is read for sending, and whether it is what it was before."""
 
-    def __init__(self, *, md5: bytes | None, sha256: str | None = None) -> None:
+    def __init__(self, *, md5: bytes | None, version: FileVersion | None = None) -> None:
         self._md5 = hashlib.md5(usedforsecurity=False)
-        # One comparison is enough; the MD5 is made anyhow, since the blob keeps it.
-        self._sha256 = hashlib.sha256() if md5 is None and sha256 is not None else None
-        self._told = md5 if md5 is not None else sha256
+        self._told = md5
+        self._version = version
+        self._changed = False
 
     def add(self, data: bytes | memoryview) -> None:
         self._md5.update(data)
-        if self._sha256 is not None:
-            self._sha256.update(data)
+
+    def seen(self, source: BinaryIO) -> None:
+        """Compare the file as it is now: when it was opened, and again when its end was read."""
+        if self._version is not None and version_of(os.fstat(source.fileno())) != self._version:
+            self._changed = True
 
     def checked(self, path: str) -> bytes:
         """The MD5 of all of it.
@@ -196,11 +219,11 @@ class _Sums:
         Raises:
             StagingError: it is not what it was before.
         """
-        found = self._md5.digest() if self._sha256 is None else self._sha256.hexdigest()
-        if found != self._told:
+        found = self._md5.digest()
+        if self._changed or self._told not in {None, found}:
             told = "changed while it was being staged: run again when nothing writes it"
             raise StagingError(told, path=path)
-        return self._md5.digest()
+        return found
 
 
 @contextmanager
@@ -213,14 +236,17 @@ def _kept(failures: list[OrchestratorError], group: TaskGroup) -> Iterator[None]
         group.cancel_scope.cancel()
 
 
-def _open(path: Path) -> tuple[BinaryIO, int, bytes | None]:
+def _open(path: Path, sums: _Sums) -> tuple[BinaryIO, int, bytes | None]:
     """The open file, its size, and all of its content if it is tiny: then the file is closed again."""
     source = path.open("rb")
     try:
+        sums.seen(source)
         size = os.fstat(source.fileno()).st_size
         if size <= _TINY:
             with source:
-                return source, size, source.read(_TINY + 1)
+                content = source.read(_TINY + 1)
+                sums.seen(source)
+                return source, size, content
     except BaseException:
         source.close()
         raise
@@ -234,6 +260,8 @@ def _read_block(source: BinaryIO, length: int, sums: _Sums) -> tuple[memoryview,
         size += count
     data = view[:size]
     sums.add(data)
+    if size < length:
+        sums.seen(source)
     return data, _md5(data)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.handlers.file_threads import FileThreads
+from orchestrator.file_threads import FileThreads
 from orchestrator.handlers.result_files import TaskFolder
 from orchestrator.states import BlobSnapshot
 

@@ -19,9 +19,9 @@ from orchestrator.events import (
     Publish,
     TaskCompleted,
 )
+from orchestrator.file_threads import FileThreads
 from orchestrator.handlers.brought_before import BroughtBefore
 from orchestrator.handlers.expectations import Expectations, leaves_nothing
-from orchestrator.handlers.file_threads import FileThreads
 from orchestrator.handlers.result_files import ResultFiles
 from orchestrator.handlers.running_logs import bring_running_logs
 from orchestrator.handlers.stale_results import remove_stale

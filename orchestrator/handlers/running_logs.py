@@ -9,7 +9,7 @@ import anyio
 import structlog
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.handlers.file_threads import FileThreads
+from orchestrator.file_threads import FileThreads
 from orchestrator.handlers.result_files import PartialFile, TaskFolder
 from orchestrator.limits import Limits
 from orchestrator.states import TaskKey

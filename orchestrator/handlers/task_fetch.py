@@ -13,10 +13,10 @@ import structlog
 
 from orchestrator.errors import DownloadError, NotFoundError, OrchestratorError
 from orchestrator.events import DownloadFailed, OutputDownloaded, Publish, TaskCompleted, TaskFailed
+from orchestrator.file_threads import FileThreads
 from orchestrator.handlers import manifest
 from orchestrator.handlers.brought_before import BroughtBefore, Looking
 from orchestrator.handlers.expectations import TaskOutputs
-from orchestrator.handlers.file_threads import FileThreads
 from orchestrator.handlers.manifest import ManifestEntry, ManifestError, read_manifest
 from orchestrator.handlers.output_patterns import compile_pattern
 from orchestrator.handlers.result_files import PartialFile, TaskFolder

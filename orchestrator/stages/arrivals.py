@@ -8,7 +8,8 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from orchestrator.errors import StagingError
-from orchestrator.stages.staging import KEY_BYTES, Arrival
+from orchestrator.stages.contents import KEY_BYTES
+from orchestrator.stages.staging import Arrival
 
 _NOT_HERE = -1
 

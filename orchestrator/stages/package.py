@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
-import threading
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,11 +18,8 @@ import runpy
 
 runpy.run_module("{name}", run_name="__main__", alter_sys=True)
 '''
-_KEPT = 64 * 1024
+KEPT = 64 * 1024
 """Up to this size an input's content is kept from its hashing to its upload: reading it again costs more."""
-_LARGE = 4 * 1024 * 1024
-"""Past this size an input goes up in blocks, and its MD5 is made on the way: nothing goes up while it is read
-for its SHA-256, which says what its blob is called."""
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -33,12 +28,12 @@ class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         size: in bytes.
-        md5: None for a large file that was not uploaded yet: the sum is made on the way.
+        md5: of all of it.
         sha256: hexadecimal.
     """
 
     size: int
-    md5: bytes | None
+    md5: bytes
     sha256: str
 
 
@@ -101,23 +96,6 @@ async def pack_application(
     return await anyio.to_thread.run_sync(_pack_all, listed, starting)
 
 
-async def digest_file(path: Path) -> tuple[FileDigest, bytes | None]:
-    """Read a file once, in a thread, for its size, SHA-256 and, where it is not large, MD5.
-
-    Returns:
-        The digest, and the content of a small file.
-
-    Raises:
-        StagingError: the file can't be read.
-    """
-    stop = threading.Event()
-    try:
-        return await anyio.to_thread.run_sync(_digest_path, path, stop, _LARGE, abandon_on_cancel=True)
-    except BaseException:
-        stop.set()  # nobody waits any more: the thread must not read on to the end of a large file
-        raise
-
-
 def _pack_all(
     paths: tuple[Path, ...], start_files: tuple[tuple[Path, str, str | None], ...]
 ) -> PackedApplication:
@@ -129,7 +107,7 @@ def _pack_all(
         packed[False, file.name] = file
     for path, file_path, file_mode in start_files:
         packed[True, file_path] = PackedFile(
-            name=file_path, digest=_digest_path(path)[0], path=path, for_start_task=True, file_mode=file_mode
+            name=file_path, digest=digest_path(path)[0], path=path, for_start_task=True, file_mode=file_mode
         )
     files = tuple(packed[key] for key in sorted(packed))
     whole = hashlib.sha256()
@@ -140,7 +118,7 @@ def _pack_all(
 
 
 def _pack_file(path: Path) -> PackedFile:
-    return PackedFile(name=path.name, digest=_digest_path(path)[0], path=path)
+    return PackedFile(name=path.name, digest=digest_path(path)[0], path=path)
 
 
 def _pack_folder(folder: Path) -> PackedFile:
@@ -170,23 +148,27 @@ def _pack_folder(folder: Path) -> PackedFile:
     return PackedFile(name=f"{name}.pyz", digest=digest, content=content)
 
 
-def _digest_path(
-    path: Path, stop: threading.Event | None = None, large: float = math.inf
-) -> tuple[FileDigest, bytes | None]:
+def digest_path(path: Path) -> tuple[FileDigest, bytes | None]:
+    """Read a file once for its size and its digests; blocks.
+
+    Returns:
+        The digest, and the content of a small file.
+
+    Raises:
+        StagingError: the file can't be read.
+    """
     md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
     size = 0
     last = b""
     try:
         with path.open("rb") as file:
-            while (stop is None or not stop.is_set()) and (chunk := file.read(1 << 20)):
+            while chunk := file.read(1 << 20):
                 sha256.update(chunk)
+                md5.update(chunk)
                 size += len(chunk)
-                if size <= large:
-                    md5.update(chunk)
                 last = chunk
     except OSError as error:
         raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
-    content = last if len(last) == size <= _KEPT else None
-    whole = md5.digest() if size <= large else None
-    return FileDigest(size=size, md5=whole, sha256=sha256.hexdigest()), content
+    content = last if len(last) == size <= KEPT else None
+    return FileDigest(size=size, md5=md5.digest(), sha256=sha256.hexdigest()), content

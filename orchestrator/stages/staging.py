@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-import anyio
-import anyio.to_thread
 import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
 
 from orchestrator.accounts.storage import StorageAccount
-from orchestrator.errors import StagingError
 from orchestrator.events import InputStaged, Publish, StagingCompleted, StagingStarted, utc_now
+from orchestrator.file_threads import FileThreads
 from orchestrator.limits import Limits
 from orchestrator.spec.marks import (
     APPLICATION_KEY,
@@ -25,16 +24,17 @@ from orchestrator.spec.marks import (
     renewed,
 )
 from orchestrator.spec.plan import InputFile, RunPlan
+from orchestrator.stages.contents import Contents, Place, small_name
 from orchestrator.stages.ledger import Ledger, ResourceKind
-from orchestrator.stages.package import FileDigest, PackedApplication, PackedFile, digest_file
+from orchestrator.stages.package import PackedApplication, PackedFile
+from orchestrator.stages.reading import InputReader, Read, refuse_changed
 from orchestrator.stages.workers import run_workers
-from orchestrator.states import BlobSnapshot
 
 Arrival: TypeAlias = tuple[int, str]
 """An input that is in its container: its index in the plan, and its blob."""
 
-KEY_BYTES: Final = 12
-"""Of a file's SHA-256, in the name of its blob."""
+_LARGE: Final = 4 * 1024 * 1024
+"""Past this size an input is read once, while it goes up."""
 
 
 class StagingPlaces(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,14 +73,6 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     completed: bool = False
 
 
-class _Upload(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    container: str
-    index: int
-    file: InputFile | None = None
-    packed: PackedFile | None = None
-
-
 class Staging:
     """Stages the files of one run.
 
@@ -117,14 +109,8 @@ class Staging:
         self._marks: dict[str, str] = {}
         self._size = 0
         self._count = len(plan.inputs) + (len(places.application.files) if places.application else 0)
-        # By content: the input whose blob has it, and, as long as that goes up, what its likes wait for.
-        self._first: dict[bytes, int] = {}
-        self._going_up: dict[str, anyio.Event] = {}
-        # Of large ones, by content: they are made on the way.
-        self._md5s: dict[str, bytes] = {}
-        # What a run that is resumed finds in its container: by name, and by content.
-        self._there: dict[str, BlobSnapshot] = {}
-        self._of_content: dict[str, BlobSnapshot] = {}
+        self._contents = Contents()
+        self._threads = FileThreads(limits.uploads)
 
     async def open(self, ledger: Ledger) -> None:
         """Create the containers, each written into the ledger first.
@@ -147,8 +133,7 @@ class Staging:
         if self._resumed:
             # An upload may have come to its end without having been written down.
             async for blob in self._storage.list_blobs(self._places.input_container, ""):
-                self._there[blob.name] = blob
-                self._of_content[blob.name.partition("-")[2]] = blob
+                self._contents.found(blob)
         if not self._before.started:
             await self._publish(
                 StagingStarted(
@@ -170,10 +155,13 @@ class Staging:
         application = self._places.application
         if application is not None:
             await self._open_application(application.container)
-            await self._bring_all(
-                _Upload(name=packed.name, container=application.container, index=index, packed=packed)
-                for index, packed in enumerate(application.files)
-            )
+            files = iter(application_blobs(application))
+
+            async def work() -> None:
+                for blob, packed in files:  # shared by all: next() never awaits, so no file is taken twice
+                    await self._bring_packed(application.container, blob, packed)
+
+            await run_workers(self._limits.uploads, work)
 
     async def _open_application(self, container: str) -> None:
         """Create the application's container, or make sure that one of an earlier run stays for this one."""
@@ -211,151 +199,102 @@ class Staging:
             StagingError: a file could not be read.
             ServiceError, UnreachableError: storage refused or did not answer.
         """
-        with send:  # closed without a pause, so that an error here is known before its consequences there
-            inputs = (self._plan.inputs[index] for index in indexes)
-            await self._bring_all(
-                (
-                    _Upload(
-                        name=file.name,
-                        container=self._places.input_container,
-                        index=file.index,
-                        file=file,
-                    )
-                    for file in inputs
-                ),
-                send,
-            )
+        reader = InputReader(
+            (self._plan.inputs[index] for index in indexes),
+            threads=self._threads,
+            skip=lambda file: self._brought_before(file) is not None,
+            check=refuse_changed if self._resumed else None,
+        )
+
+        async def work() -> None:
+            while (taken := await reader.next()) is not None:
+                file, read = taken
+                blob = self._brought_before(file) or await self._bring_input(reader, file, read)
+                await send.send((file.index, blob))
+
+        # The stream is closed without a pause, so that an error here is known before its consequences there.
+        with closing(self._threads), send:
+            await run_workers(self._limits.uploads, work)
         if last and not self._before.completed:
             await self._publish(
                 StagingCompleted(run_id=self._plan.run_id, files=self._count, size=self._size)
             )
 
-    async def _bring_all(
-        self, uploads: Iterator[_Upload], send: MemoryObjectSendStream[Arrival] | None = None
-    ) -> None:
-        async def work() -> None:
-            for upload in uploads:  # shared by all: next() never awaits, so no file is taken twice
-                blob = await self._bring(upload)
-                if send is not None:
-                    await send.send((upload.index, blob))
+    def _brought_before(self, file: InputFile) -> str | None:
+        blob = self._before.inputs.get(file.index)
+        return blob if self._contents.has(blob) else None
 
-        await run_workers(self._limits.uploads, work)
-
-    async def _bring(self, upload: _Upload) -> str:
-        started = utc_now()
-        packed, content = upload.packed, None
-        if packed is None and (known := self._before.inputs.get(upload.index)) in self._there:
-            return str(known)
-        if packed is not None:
-            digest = packed.digest
-            blob = _blob_name(upload.index, digest)
-            there = await self._storage.blob(upload.container, blob)
-            reused = there is not None and there.size == digest.size
-        else:
-            if self._resumed:
-                await anyio.to_thread.run_sync(_refuse_changed, _input(upload))
-            digest, content = await digest_file(_input(upload).path)
-            blob, reused = await self._same_content(upload.index, digest)
+    async def _bring_packed(self, container: str, blob: str, packed: PackedFile) -> None:
+        started, digest = utc_now(), packed.digest
+        there = await self._storage.blob(container, blob)
+        reused = there is not None and there.size == digest.size
         if not reused:
-            await self._upload(upload, blob, digest, content)
+            if packed.path is None:
+                await self._storage.upload_bytes(container, blob, packed.content, md5=digest.md5)
+            else:
+                await self._storage.upload_file(container, blob, packed.path, md5=digest.md5)
             self._size += digest.size
-        if packed is None or blob not in self._told:
-            self._told.update((blob,) if packed is not None else ())
-            await self._publish(self._staged(upload, blob, digest, started, reused=reused))
-        return blob
-
-    async def _same_content(self, index: int, digest: FileDigest) -> tuple[str, bool]:
-        """The blob for a content, and whether it is there already (after waiting until it is)."""
-        if there := self._uploaded_before(digest):
-            return there, True
-        first = self._first.setdefault(bytes.fromhex(digest.sha256), index)
-        if first == index:
-            self._going_up[digest.sha256] = anyio.Event()
-        elif waiting := self._going_up.get(digest.sha256):
-            await waiting.wait()
-        return _blob_name(first, digest), first != index
-
-    def _uploaded_before(self, digest: FileDigest) -> str | None:
-        """The blob with that content that an earlier program of this run has uploaded."""
-        found = self._of_content.get(_content_key(digest))
-        if found is None or found.md5 is None or found.size != digest.size:
-            return None
-        if digest.md5 is None:
-            self._md5s[digest.sha256] = found.md5
-        return found.name if digest.md5 in {None, found.md5} else None
-
-    async def _upload(self, upload: _Upload, blob: str, digest: FileDigest, content: bytes | None) -> None:
-        packed = upload.packed
-        path = packed.path if packed else _input(upload).path
-        if packed is not None and path is None:
-            content = packed.content
-        try:
-            if content is not None:
-                await self._storage.upload_bytes(upload.container, blob, content, md5=digest.md5)
-            elif path is not None:
-                md5 = await self._storage.upload_file(
-                    upload.container, blob, path, md5=digest.md5, sha256=digest.sha256
+        if blob not in self._told:
+            self._told.add(blob)
+            await self._publish(
+                InputStaged(
+                    run_id=self._plan.run_id,
+                    name=packed.name,
+                    container=container,
+                    blob=blob,
+                    size=digest.size,
+                    md5=digest.md5.hex(),
+                    started_at=started,
+                    reused=reused,
                 )
-                if digest.md5 is None:
-                    self._md5s[digest.sha256] = md5
-        except OSError as error:
-            raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
-        if packed is None:
-            self._going_up.pop(digest.sha256).set()
+            )
 
-    def _staged(
-        self, upload: _Upload, blob: str, digest: FileDigest, started: datetime, *, reused: bool
-    ) -> InputStaged:
-        return InputStaged(
-            run_id=self._plan.run_id,
-            name=upload.name,
-            container=upload.container,
-            blob=blob,
-            size=digest.size,
-            md5=(digest.md5 or self._md5s[digest.sha256]).hex(),
-            started_at=started,
-            reused=reused,
-            index=upload.index if upload.packed is None else None,
+    async def _bring_input(self, reader: InputReader, file: InputFile, read: Read | None) -> str:
+        started = utc_now()
+        if file.size > _LARGE:
+            await reader.check(file)
+            place, md5 = await self._bring_large(file)
+        else:
+            place, md5 = await self._bring_small(file, read or await reader.read(file))
+        if not place.reused:
+            self._size += place.size
+        await self._publish(
+            InputStaged(
+                run_id=self._plan.run_id,
+                name=file.name,
+                container=self._places.input_container,
+                blob=place.blob,
+                size=place.size,
+                md5=md5.hex(),
+                started_at=started,
+                reused=place.reused,
+                index=file.index,
+            )
         )
+        return place.blob
+
+    async def _bring_small(self, file: InputFile, read: Read) -> tuple[Place, bytes]:
+        digest, content = read
+        place, container = await self._contents.of_small(file.index, digest), self._places.input_container
+        if not place.reused:
+            if content is not None:
+                await self._storage.upload_bytes(container, place.blob, content, md5=digest.md5)
+            else:
+                await self._storage.upload_file(container, place.blob, file.path, md5=digest.md5)
+            self._contents.arrived(place.blob, digest.md5)
+        return place, digest.md5
+
+    async def _bring_large(self, file: InputFile) -> tuple[Place, bytes]:
+        place = await self._contents.of_large(file.index, file.path)
+        if place.reused:
+            return place, self._contents.md5(place.blob)
+        md5 = await self._storage.upload_file(
+            self._places.input_container, place.blob, file.path, md5=None, version=place.version
+        )
+        self._contents.arrived(place.blob, md5)
+        return place, md5
 
 
 def application_blobs(application: PackedApplication) -> tuple[tuple[str, PackedFile], ...]:
     """The blob of each file of a packed application."""
-    return tuple((_blob_name(index, packed.digest), packed) for index, packed in enumerate(application.files))
-
-
-def _input(upload: _Upload) -> InputFile:
-    if upload.file is None:
-        raise StagingError("has neither a path nor content", path=upload.name)
-    return upload.file
-
-
-def _refuse_changed(file: InputFile) -> None:
-    """Make sure that a file is the one that the run began with: its other files are of that moment.
-
-    Raises:
-        StagingError: it is gone, or was changed.
-    """
-    try:
-        found = file.path.stat()
-    except OSError as error:
-        raise StagingError(
-            f"is not there any more ({error.strerror}), and had not been uploaded when the program died; "
-            "put it back, and resume the run",
-            path=str(file.path),
-        ) from error
-    if (found.st_size, found.st_mtime_ns) != (file.size, file.modified_ns):
-        raise StagingError(
-            "was changed after the run began, and had not been uploaded when the program died; put the old "
-            "one back (its time too), or begin a new run",
-            path=str(file.path),
-        )
-
-
-def _blob_name(index: int, digest: FileDigest) -> str:
-    # Azurite fails on odd blob names; the true name travels as the resource file's filePath only.
-    return f"{index}-{_content_key(digest)}"
-
-
-def _content_key(digest: FileDigest) -> str:
-    return digest.sha256[: 2 * KEY_BYTES]
+    return tuple((small_name(index, packed.digest), packed) for index, packed in enumerate(application.files))

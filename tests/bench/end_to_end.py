@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import statistics
+import sys
 import tempfile
 import time
 import zipapp
@@ -41,7 +42,7 @@ class Work:
         shutil.copytree("node_task", package / "node_task", ignore=shutil.ignore_patterns("__pycache__"))
         program = folder / "node_task.pyz"
         zipapp.create_archive(package, program, main="node_task.__main__:main")
-        self.command = f"python3 {program} topwords {{file}} --numwords 3"
+        self.command = f"{sys.executable} {program} topwords {{file}} --numwords 3"
 
     async def bare(self, folder: Path) -> float:
         """The commands and nothing else, as many at a time as the node has slots; gives seconds."""

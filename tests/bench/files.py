@@ -20,6 +20,7 @@ from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, gener
 from yarl import URL
 
 from orchestrator.accounts import Account, StorageAccount, settings_from_environment
+from orchestrator.accounts.upload import version_of
 from orchestrator.events import Event, OutputsDownloaded, TaskSucceeded
 from orchestrator.handlers.download import DownloadHandler
 from orchestrator.handlers.expectations import TaskOutputs
@@ -234,9 +235,9 @@ class Ways:
     # --- one large file -----------------------------------------------------------------------------------
 
     async def ours_large(self, container: str) -> None:
-        """Our way, hashing included."""
-        md5 = await asyncio.to_thread(_md5_of, self.large)
-        await self.storage.upload_file(container, "large", self.large, md5=md5)
+        """Our way: read once, its MD5 made on the way."""
+        version = version_of(self.large.stat())
+        await self.storage.upload_file(container, "large", self.large, md5=None, version=version)
 
     async def peer_large(self, container: str) -> None:
         """The SDK as its documentation uses it."""
@@ -276,11 +277,6 @@ class Ways:
 
 def _name(number: int) -> str:
     return f"t{number % TASKS:03}/{_LEFT[number // TASKS]}"
-
-
-def _md5_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").digest()
 
 
 async def ignored(*events: Event) -> None:

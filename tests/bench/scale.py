@@ -1,6 +1,6 @@
 """Rows `scale`: a million tasks through the orchestrator, against simulated nodes of the local service.
 
-    python -m tests.bench.scale TASKS ENV_FILE FOLDER
+    python -m tests.bench.scale [--files] TASKS ENV_FILE FOLDER
 
 does one run in a process of its own, and prints what it took as JSON.
 """
@@ -36,12 +36,15 @@ from orchestrator import (
     TasksSubmitted,
 )
 from orchestrator.cli.logs import configure_logs
+from orchestrator.cli.loop import run as run_on_loop
 from orchestrator.spec.frozen import FrozenMapping
 from tests.acceptance.program import Running
 from tests.bench.row import Row
 
 SIZES = (200_000, 1_000_000)
 """Of the runs; `BENCH_SCALE=20000,100000` measures others."""
+WITH_FILES = (10_000, 40_000)
+"""Of the runs whose tasks have a file each; `BENCH_SCALE_FILES=1000,2000` measures others."""
 
 PARTS = 10
 NODES = 8
@@ -97,8 +100,17 @@ class Tenths:
             self.moments.append(time.monotonic())
 
 
-async def run(tasks: int, env_file: Path, folder: Path) -> Taken:
-    """One run."""
+def write_inputs(tasks: int, folder: Path) -> None:
+    """A file a task, each of its own content."""
+    folder.mkdir()
+    for number in range(tasks):
+        (folder / f"input-{number:07}.txt").write_text(f"{number}\n")
+
+
+async def run(tasks: int, env_file: Path, folder: Path, *, files: bool) -> Taken:
+    """One run; with or without a file for each task."""
+    if files:
+        await asyncio.to_thread(write_inputs, tasks, folder / "inputs")
     spec = JobSpec(
         id="scale-{run}",
         base_dir=str(folder),
@@ -113,7 +125,8 @@ async def run(tasks: int, env_file: Path, folder: Path) -> Taken:
             rest=FrozenMapping({"metadata": _SIMULATED}),
         ),
         task_factory=TaskFactory(
-            count=tasks,
+            per_file="inputs/*.txt" if files else None,
+            count=None if files else tasks,
             id="task-{index:07}",
             command_line="simulate",
             shell=False,
@@ -145,10 +158,11 @@ async def run(tasks: int, env_file: Path, folder: Path) -> Taken:
     )
 
 
-def in_a_process(tasks: int, env_file: Path, folder: Path) -> Taken:
+def in_a_process(tasks: int, env_file: Path, folder: Path, *, files: bool = False) -> Taken:
     """One run in a process of its own, so that its memory is its own."""
     folder.mkdir()
     command = [sys.executable, "-m", "tests.bench.scale", str(tasks), str(env_file), str(folder)]
+    command += ["--files"] if files else []
     ended = subprocess.run(command, stdout=subprocess.PIPE, timeout=_LIMIT, check=True)
     return msgspec.json.decode(ended.stdout, type=Taken)
 
@@ -189,11 +203,33 @@ def rows_of(taken: Taken) -> list[Row]:
     return rows
 
 
+def sizes(variable: str, usual: tuple[int, ...]) -> list[int]:
+    """How many tasks the runs have."""
+    named = os.environ.get(variable)
+    return [int(size) for size in named.split(",")] if named else list(usual)
+
+
+def memory_a_task(what: str, taken: list[Taken]) -> list[Row]:
+    """What each further task takes, by the most memory that the smallest and the largest run held."""
+    small, large = taken[0], taken[-1]
+    if small.tasks >= large.tasks:
+        return []
+    each = (large.most - small.most) / (large.tasks - small.tasks)
+    return [
+        Row(
+            what=f"memory a task{what}",
+            unit="bytes",
+            ours=each,
+            target="<= 400",
+            reached=each <= MOST_BYTES_A_TASK,
+            note=f"the difference between {small.tasks:,} and {large.tasks:,} tasks, of the most RSS",
+        )
+    ]
+
+
 async def measure(rounds: int) -> list[Row]:
     """All rows of this file; one round, whatever was asked for."""
     del rounds
-    named = os.environ.get("BENCH_SCALE")
-    sizes = [int(size) for size in named.split(",")] if named else SIZES
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         env_file = folder / "settings.env"
@@ -202,26 +238,18 @@ async def measure(rounds: int) -> list[Row]:
         ) as service:
             if service.line() != "ready":
                 raise AssertionError(f"no service: {service.end()}")
+            with_files = [
+                await asyncio.to_thread(in_a_process, size, env_file, folder / f"files-{size}", files=True)
+                for size in sizes("BENCH_SCALE_FILES", WITH_FILES)
+            ]
             taken = [
-                await asyncio.to_thread(in_a_process, size, env_file, folder / str(size)) for size in sizes
+                await asyncio.to_thread(in_a_process, size, env_file, folder / str(size))
+                for size in sizes("BENCH_SCALE", SIZES)
             ]
             service.signal(signal.SIGTERM)
             service.end()
     rows = [row for one in taken for row in rows_of(one)]
-    small, large = taken[0], taken[-1]
-    if small.tasks < large.tasks:
-        each = (large.most - small.most) / (large.tasks - small.tasks)
-        rows.append(
-            Row(
-                what="memory a task",
-                unit="bytes",
-                ours=each,
-                target="<= 400",
-                reached=each <= MOST_BYTES_A_TASK,
-                note=f"the difference between {small.tasks:,} and {large.tasks:,} tasks, of the most RSS",
-            )
-        )
-    return rows
+    return rows + memory_a_task("", taken) + memory_a_task(" with a file of its own", with_files)
 
 
 def main() -> None:
@@ -230,9 +258,10 @@ def main() -> None:
     parser.add_argument("tasks", type=int)
     parser.add_argument("env_file", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--files", action="store_true", help="each task has a file of its own")
     arguments = parser.parse_args()
     configure_logs()
-    taken = asyncio.run(run(arguments.tasks, arguments.env_file, arguments.folder))
+    taken = run_on_loop(run(arguments.tasks, arguments.env_file, arguments.folder, files=arguments.files))
     sys.stdout.buffer.write(msgspec.json.encode(taken))
 
 

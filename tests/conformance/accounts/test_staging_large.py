@@ -1,22 +1,23 @@
-"""Large inputs: told apart by content before they go up, their MD5 made on the way."""
+"""Large inputs: told apart before they go up, read once, their MD5 made on the way."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
+import pytest_asyncio
 
 from orchestrator.accounts import Account
 from orchestrator.events import Event, InputStaged
 from orchestrator.limits import Limits
 from orchestrator.spec import JobSpec, PoolSpec, TaskFactory
-from orchestrator.spec.plan import plan_run
-from orchestrator.stages.package import digest_file
-from orchestrator.stages.staging import Arrival, Staging, StagingPlaces
+from orchestrator.spec.plan import RunPlan, plan_run
+from orchestrator.stages.staging import Arrival, Staged, Staging, StagingPlaces
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,56 +25,118 @@ _SIZE = 5 * 1024 * 1024
 _LIMIT = 60.0
 
 
-async def test_the_md5_of_a_large_file_is_left_to_its_upload(tmp_path: Path) -> None:
-    content = os.urandom(_SIZE)
-    (tmp_path / "large").write_bytes(content)
-    (tmp_path / "small").write_bytes(content[:4096])
-    large, kept = await digest_file(tmp_path / "large")
-    assert (large.size, large.md5, large.sha256) == (_SIZE, None, hashlib.sha256(content).hexdigest())
-    assert kept is None
-    small, _ = await digest_file(tmp_path / "small")
-    assert small.md5 == hashlib.md5(content[:4096]).digest()
+class Inputs:
+    """Stages the files of a folder into one container."""
+
+    def __init__(self, account: Account, folder: Path, container: str) -> None:
+        self.container = container
+        self.told: list[InputStaged] = []
+        self._storage = account.storage
+        self._folder = folder
+
+    def write(self, **contents: bytes) -> RunPlan:
+        """Write files, and plan a run of a task each."""
+        for name, content in contents.items():
+            (self._folder / name).write_bytes(content)
+        spec = JobSpec(
+            id="large",
+            base_dir=str(self._folder),
+            pool=PoolSpec(id="large"),
+            task_factory=TaskFactory(per_file="*", command_line="true", id="t-{index}"),
+        )
+        return plan_run(spec, "run")
+
+    async def stage(self, plan: RunPlan, before: Staged | None = None) -> dict[int, str]:
+        """The blob of each input."""
+        places = StagingPlaces(
+            input_container=self.container, output_container=self.container, application=None
+        )
+        staging = Staging(
+            plan=plan,
+            places=places,
+            storage=self._storage,
+            publish=self._publish,
+            limits=Limits(),
+            before=before,
+        )
+        await staging.open(NoLedger())
+        send, receive = anyio.create_memory_object_stream[Arrival](10)
+        with anyio.fail_after(_LIMIT):
+            async with anyio.create_task_group() as group:
+                group.start_soon(partial(staging.bring_inputs, range(len(plan.inputs)), send))
+                async with receive:
+                    blobs = {index: blob async for index, blob in receive}
+        return blobs
+
+    async def there(self) -> Mapping[str, bytes | None]:
+        """The MD5 of each blob, by its name."""
+        return {blob.name: blob.md5 async for blob in self._storage.list_blobs(self.container)}
+
+    async def _publish(self, *events: Event) -> None:
+        self.told.extend(event for event in events if isinstance(event, InputStaged))
 
 
-async def test_large_inputs_of_one_content_go_up_once_and_each_tells_its_md5(
-    account: Account, tmp_path: Path
-) -> None:
+class NoLedger:
+    """Owes nothing: the containers are the test's."""
+
+    async def owner(self) -> str:
+        return "a test"
+
+    async def owe(self, kind: str, resource_id: str) -> None:
+        pass
+
+    async def settle(self, kind: str, resource_id: str) -> None:
+        pass
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def inputs(account: Account, tmp_path: Path) -> AsyncIterator[Inputs]:
+    made = Inputs(account, tmp_path, f"c-{os.urandom(6).hex()}")
+    await account.storage.create_container(made.container)
+    yield made
+    await account.storage.delete_container(made.container)
+
+
+def md5(content: bytes) -> bytes:
+    return hashlib.md5(content).digest()
+
+
+async def test_large_inputs_of_one_content_go_up_once_and_each_tells_its_md5(inputs: Inputs) -> None:
     same, other = os.urandom(_SIZE), os.urandom(_SIZE)
-    for name, content in (("a", same), ("b", same), ("c", other)):
-        (tmp_path / name).write_bytes(content)
-    spec = JobSpec(
-        id="large",
-        base_dir=str(tmp_path),
-        pool=PoolSpec(id="large"),
-        task_factory=TaskFactory(per_file="*", command_line="true", id="t-{index}"),
-    )
-    container = f"c-{os.urandom(6).hex()}"
-    await account.storage.create_container(container)
-    told: list[InputStaged] = []
-
-    async def publish(*events: Event) -> None:
-        told.extend(event for event in events if isinstance(event, InputStaged))
-
-    staging = Staging(
-        plan=plan_run(spec, "run"),
-        places=StagingPlaces(input_container=container, output_container=container, application=None),
-        storage=account.storage,
-        publish=publish,
-        limits=Limits(),
-    )
-    send, receive = anyio.create_memory_object_stream[Arrival](10)
-    with anyio.fail_after(_LIMIT):
-        async with anyio.create_task_group() as group:
-            group.start_soon(partial(staging.bring_inputs, range(3), send))
-            async with receive:
-                blobs = {index: blob async for index, blob in receive}
+    blobs = await inputs.stage(inputs.write(a=same, b=same, c=other))
     assert blobs[0] == blobs[1] != blobs[2]
-    assert {event.name: event.md5 for event in told} == {
-        "a": hashlib.md5(same).hexdigest(),
-        "b": hashlib.md5(same).hexdigest(),
-        "c": hashlib.md5(other).hexdigest(),
+    assert {event.name: event.md5 for event in inputs.told} == {
+        "a": md5(same).hex(),
+        "b": md5(same).hex(),
+        "c": md5(other).hex(),
     }
-    assert sorted(event.reused for event in told) == [False, False, True]
-    found = {blob.name: blob.md5 async for blob in account.storage.list_blobs(container)}
-    assert found == {blobs[0]: hashlib.md5(same).digest(), blobs[2]: hashlib.md5(other).digest()}
-    await account.storage.delete_container(container)
+    assert sorted(event.reused for event in inputs.told) == [False, False, True]
+    assert await inputs.there() == {blobs[0]: md5(same), blobs[2]: md5(other)}
+
+
+async def test_large_inputs_that_differ_in_one_byte_only_are_told_apart(inputs: Inputs) -> None:
+    first = os.urandom(_SIZE)
+    second = first[:1_000_000] + bytes([first[1_000_000] ^ 1]) + first[1_000_001:]
+    blobs = await inputs.stage(inputs.write(a=first, b=second, c=second, d=first))
+    assert blobs[0] == blobs[3] != blobs[1] == blobs[2]
+    assert await inputs.there() == {blobs[0]: md5(first), blobs[1]: md5(second)}
+
+
+async def test_a_run_that_is_taken_up_finds_the_large_inputs_that_are_there(inputs: Inputs) -> None:
+    plan = inputs.write(a=os.urandom(_SIZE), b=os.urandom(_SIZE))
+    blobs = await inputs.stage(plan)
+    inputs.told.clear()
+    assert await inputs.stage(plan, Staged()) == blobs  # its program died before it wrote anything down
+    assert [event.reused for event in inputs.told] == [True, True]
+
+
+async def test_a_large_input_is_found_under_its_own_time_only(inputs: Inputs, tmp_path: Path) -> None:
+    content = os.urandom(_SIZE)
+    before = await inputs.stage(inputs.write(a=content))
+    changed = bytearray(content)
+    changed[1_000_000] ^= 1  # in none of the samples
+    plan = inputs.write(a=bytes(changed))
+    assert (tmp_path / "a").stat().st_size == _SIZE
+    after = await inputs.stage(plan, Staged())
+    assert (await inputs.there())[after[0]] == md5(bytes(changed))
+    assert before != after

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio.lowlevel
 import pytest
 import pytest_asyncio
 from blockbuster import blockbuster_ctx
 
 from orchestrator.accounts import Account, StorageAccount, settings_from_environment
 from orchestrator.accounts.access import Access
+from orchestrator.accounts.upload import version_of
 from orchestrator.errors import NotFoundError, ServiceError, StagingError
 from orchestrator.limits import Limits
 from orchestrator.local import LocalService
@@ -95,20 +97,45 @@ async def test_the_md5_of_a_file_can_be_made_on_its_way(
 ) -> None:
     content = os.urandom(size)
     (tmp_path / "f").write_bytes(content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    md5 = await storage.upload_file(container, "b", tmp_path / "f", md5=None, sha256=sha256)
+    version = version_of((tmp_path / "f").stat())
+    md5 = await storage.upload_file(container, "b", tmp_path / "f", md5=None, version=version)
     assert md5 == hashlib.md5(content).digest()
     assert await storage.blob(container, "b") == BlobSnapshot(name="b", size=size, md5=md5)
     assert await read(storage, container, "b") == content
 
 
 @pytest.mark.parametrize("size", [5, 9 * 1024 * 1024 + 3])
-async def test_a_file_that_has_another_sha256_by_then_becomes_no_blob(
+async def test_a_file_that_was_changed_by_then_becomes_no_blob(
     storage: StorageAccount, container: str, tmp_path: Path, size: int
 ) -> None:
-    (tmp_path / "f").write_bytes(os.urandom(size))
+    file = tmp_path / "f"
+    file.write_bytes(os.urandom(size))
+    before = file.stat()
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     with pytest.raises(StagingError, match="changed"):
-        await storage.upload_file(container, "b", tmp_path / "f", md5=None, sha256="0" * 64)
+        await storage.upload_file(container, "b", file, md5=None, version=version_of(before))
+    assert await storage.blob(container, "b") is None
+
+
+async def test_a_file_that_is_changed_while_it_goes_up_becomes_no_blob(
+    storage: StorageAccount, container: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(os.urandom(9 * 1024 * 1024 + 3))
+    version, budget = version_of(file.stat()), storage._budget
+
+    async def upload() -> None:
+        with pytest.raises(StagingError, match="changed"):
+            await storage.upload_file(container, "b", file, md5=None, version=version)
+
+    async with anyio.create_task_group() as group:
+        held = await budget.take(budget.free)
+        group.start_soon(upload)
+        with anyio.fail_after(10):
+            while not budget.waiting:  # once its first block waits, the file is open
+                await anyio.lowlevel.checkpoint()
+        os.utime(file, ns=(version.modified_ns, version.modified_ns + 1))
+        budget.give_back(held)
     assert await storage.blob(container, "b") is None
 
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from orchestrator.errors import StagingError
-from orchestrator.stages.package import digest_file, pack_application
+from orchestrator.stages.package import digest_path, pack_application
 
 
 def make_package(folder: Path) -> Path:
@@ -61,15 +61,15 @@ async def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         await pack_application([tmp_path / "a" / "same.sh", tmp_path / "b" / "same.sh"])
 
 
-async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StagingError, match=r"missing\.txt: can't be read"):
-        await digest_file(tmp_path / "missing.txt")
+        digest_path(tmp_path / "missing.txt")
 
 
-async def test_digests_are_those_of_the_content(tmp_path: Path) -> None:
+def test_digests_are_those_of_the_content(tmp_path: Path) -> None:
     content = b"some bytes" * 100_000
     (tmp_path / "file").write_bytes(content)
-    digest, kept = await digest_file(tmp_path / "file")
+    digest, kept = digest_path(tmp_path / "file")
     assert kept is None
     assert digest.size == len(content)
     assert digest.md5 == hashlib.md5(content).digest()
@@ -77,9 +77,9 @@ async def test_digests_are_those_of_the_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"tiny"])
-async def test_a_small_files_content_comes_with_its_digest(tmp_path: Path, content: bytes) -> None:
+def test_a_small_files_content_comes_with_its_digest(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
-    digest, kept = await digest_file(tmp_path / "file")
+    digest, kept = digest_path(tmp_path / "file")
     assert kept == content
     assert digest.md5 == hashlib.md5(content).digest()
 

@@ -7,7 +7,7 @@ import threading
 import anyio
 import pytest
 
-from orchestrator.handlers.file_threads import FileThreads
+from orchestrator.file_threads import FileThreads
 from tests.unit.owner import LIMIT
 
 

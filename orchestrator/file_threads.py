@@ -1,4 +1,4 @@
-"""Threads for the files of one run: a change of thread costs a quarter of what the general way costs.
+"""Threads for files: a change of thread costs a quarter of what the general way costs.
 
 `anyio.to_thread` counts who is under way, carries contexts over and yields to the loop besides, 80 us of CPU
 where 20 do (measured): as much as everything else that is done here for a small file.
