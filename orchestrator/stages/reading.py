@@ -1,4 +1,4 @@
-"""Reads inputs before they go up, tiny ones many at a time: a change of thread costs more than one of them."""
+"""Reads inputs before they go up, tiny ones many at a time: a change of thread costs more than they do."""
 
 from __future__ import annotations
 
