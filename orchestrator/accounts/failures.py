@@ -247,9 +247,12 @@ class _BatchError(msgspec.Struct):
     values: list[_Pair] = []
 
 
+_DECODER: Final = msgspec.json.Decoder(_BatchError)
+
+
 def _batch_error(body: bytes) -> _BatchError:
     try:
-        return msgspec.json.decode(body, type=_BatchError)
+        return _DECODER.decode(body)
     except msgspec.MsgspecError:
         return _BatchError()
 

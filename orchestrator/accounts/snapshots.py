@@ -29,6 +29,7 @@ from orchestrator.accounts.wire import (
     WireTask,
     WireTaskPage,
     WireWaitingTask,
+    decoded,
 )
 from orchestrator.states import (
     AllocationState,
@@ -111,7 +112,7 @@ def page(body: bytes) -> tuple[list[msgspec.Raw], str | None]:
     Raises:
         msgspec.MsgspecError: it is not a page.
     """
-    read = msgspec.json.decode(body, type=WirePage)
+    read = decoded(body, WirePage)
     return read.value, read.next_link
 
 
@@ -158,7 +159,7 @@ def job_snapshot(body: bytes | msgspec.Raw) -> JobSnapshot:
     Raises:
         msgspec.MsgspecError: it is not a job.
     """
-    job = _decode(body, WireJob)
+    job = decoded(body, WireJob)
     ran = job.execution_info or WireExecution()
     return JobSnapshot(
         id=job.id,
@@ -215,7 +216,7 @@ def node_snapshot(body: bytes | msgspec.Raw) -> NodeSnapshot:
     Raises:
         msgspec.MsgspecError: it is not a node.
     """
-    node = _decode(body, WireNode)
+    node = decoded(body, WireNode)
     started = node.start_task_info or WireExecution()
     return NodeSnapshot(
         id=node.id,
@@ -243,7 +244,7 @@ def waiting_task(body: bytes | msgspec.Raw) -> WaitingTask:
     Raises:
         msgspec.MsgspecError: it is not a task.
     """
-    task = _decode(body, WireWaitingTask)
+    task = decoded(body, WireWaitingTask)
     named = task.depends_on.task_ids if task.depends_on else ()
     return WaitingTask(id=task.id, required_slots=task.required_slots, depends_on=tuple(named))
 
@@ -260,7 +261,7 @@ def preparation_snapshot(body: bytes | msgspec.Raw) -> PreparationSnapshot | Non
     Raises:
         msgspec.MsgspecError: it is not an entry of that list.
     """
-    entry = _decode(body, WirePreparation)
+    entry = decoded(body, WirePreparation)
     ran = entry.job_preparation_task_execution_info
     if ran is None:
         return None
@@ -285,7 +286,7 @@ def supported_image(body: bytes | msgspec.Raw) -> SupportedImage | None:
     Raises:
         msgspec.MsgspecError: it is not an image.
     """
-    image = _decode(body, WireImage)
+    image = decoded(body, WireImage)
     named = image.image_reference
     if named is None or not (named.publisher and named.offer and named.sku):
         return None
@@ -313,7 +314,7 @@ def task_file(body: bytes | msgspec.Raw) -> TaskFile:
     Raises:
         msgspec.MsgspecError: it is not a file.
     """
-    file = _decode(body, WireFile)
+    file = decoded(body, WireFile)
     return TaskFile(
         name=file.name,
         size=file.properties.content_length if file.properties and not file.is_directory else None,
@@ -333,7 +334,7 @@ def task_counts(body: bytes) -> TaskCounts:
     Raises:
         msgspec.MsgspecError: it is not a job's counts.
     """
-    return msgspec.convert(_decode(body, WireCounts).task_counts, TaskCounts)
+    return msgspec.convert(decoded(body, WireCounts).task_counts, TaskCounts)
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -352,10 +353,6 @@ def parse_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def _decode(body: bytes | msgspec.Raw, kind: type[T]) -> T:
-    return msgspec.json.decode(body, type=kind, strict=False)
 
 
 def _task(task: WireTask) -> TaskSnapshot:

@@ -6,7 +6,11 @@ Compute Node and File - Get, and recorded exchanges.
 
 from __future__ import annotations
 
+from typing import Any, Final, TypeVar
+
 import msgspec
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 # No cycle can go through these: without them a list of very many tasks calls the collector some hundred times
@@ -192,3 +196,21 @@ class WireTaskPage(msgspec.Struct):
 
     value: list[WireTask] = []
     next_link: str | None = msgspec.field(name="odata.nextLink", default=None)
+
+
+_KINDS = (WireCounts, WireFile, WireImage, WireJob, WireNode, WirePool, WirePreparation, WireWaitingTask)
+# Made here, and not at the first answer: see orchestrator/spec/convert.py on threads.
+_DECODERS: Final[dict[type[msgspec.Struct], msgspec.json.Decoder[Any]]] = {
+    WirePage: msgspec.json.Decoder(WirePage),
+    **{kind: msgspec.json.Decoder(kind, strict=False) for kind in _KINDS},
+}
+
+
+def decoded(body: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """An answer as one of these shapes; those of tasks have decoders of their own.
+
+    Raises:
+        msgspec.MsgspecError: it is not of that shape.
+    """
+    found: T = _DECODERS[kind].decode(body)
+    return found

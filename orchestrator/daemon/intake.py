@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -81,6 +81,9 @@ class _Place(msgspec.Struct):
     """Of a job: where its results go."""
 
     download_dir: str
+
+
+_PLACE: Final = msgspec.json.Decoder(_Place)
 
 
 class Intake:
@@ -308,7 +311,7 @@ class Intake:
                 run.name,
                 run.parent,
                 str(run.folder) if run.folder is not None else None,
-                msgspec.json.decode(run.spec, type=_Place).download_dir,
+                _PLACE.decode(run.spec).download_dir,
                 Phase.QUEUED.value,
                 _now(),
             ),

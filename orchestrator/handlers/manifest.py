@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Final
 
 import msgspec
 
@@ -39,6 +40,9 @@ class _Manifest(msgspec.Struct, frozen=True):
     files: tuple[ManifestEntry, ...]
 
 
+_DECODER: Final = msgspec.json.Decoder(_Manifest)  # see orchestrator/spec/convert.py on threads
+
+
 def read_manifest(content: bytes) -> dict[str, ManifestEntry]:
     """Decode a manifest.
 
@@ -52,7 +56,7 @@ def read_manifest(content: bytes) -> dict[str, ManifestEntry]:
         ManifestError: it is not JSON of that form, or of a version that is not known here.
     """
     try:
-        manifest = msgspec.json.decode(content, type=_Manifest)
+        manifest = _DECODER.decode(content)
     except msgspec.DecodeError as error:
         raise ManifestError(f"not a manifest: {error}") from error
     if manifest.version != _VERSION:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,9 @@ class _Line(msgspec.Struct, frozen=True):
     path: str
     size: int
     md5: str
+
+
+_DECODER: Final = msgspec.json.Decoder(_Line)  # see orchestrator/spec/convert.py on threads
 
 
 class ResultLedger:
@@ -92,7 +96,7 @@ class ResultLedger:
 
     def _take(self, content: bytes) -> None:
         try:
-            line = msgspec.json.decode(content, type=_Line)
+            line = _DECODER.decode(content)
         except msgspec.DecodeError:
             # A line that can't be read vouches for nothing, so its file will not be overwritten.
             return
@@ -115,7 +119,7 @@ def vouched_for(folder: int, wanted: Callable[[str], bool]) -> dict[str, set[Fil
     with os.fdopen(file, "rb") as lines:
         for content in lines:
             with contextlib.suppress(msgspec.DecodeError):  # as in `_take`
-                line = msgspec.json.decode(content, type=_Line)
+                line = _DECODER.decode(content)
                 if wanted(line.path):
                     found.setdefault(line.path, set()).add(FileDigest(line.size, line.md5))
     return found

@@ -37,7 +37,7 @@ def decode_events(bodies: str) -> list[Event]:
     Raises:
         msgspec.MsgspecError: one of them is of a class that this version does not know.
     """
-    return _event_decoder().decode(bodies)
+    return _EVENT_DECODER.decode(bodies)
 
 
 def decode_results(bodies: str) -> list[tuple[int, TaskResult]]:
@@ -84,11 +84,12 @@ def _sanitized(value: Any) -> Any:
     return value
 
 
-@functools.cache
 def _event_decoder() -> msgspec.json.Decoder[list[Event]]:
     any_event: Any = Union[tuple(_event_types())]  # noqa: UP007 - made at run time
     return msgspec.json.Decoder(list[any_event], dec_hook=_rich)
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+# Here, and not at the first event: see orchestrator/spec/convert.py on threads.
+_EVENT_DECODER = _event_decoder()
 _RESULT_DECODER = msgspec.json.Decoder(list[tuple[int, TaskResult]], dec_hook=_rich)

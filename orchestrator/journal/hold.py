@@ -9,6 +9,7 @@ import socket
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
@@ -31,6 +32,9 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+
+_HOLDER: Final = msgspec.json.Decoder(Holder)  # see orchestrator/spec/convert.py on threads
 
 
 class RunHold:
@@ -139,6 +143,6 @@ def _still_there(path: Path, descriptor: int) -> bool:
 
 def _read(descriptor: int) -> str:
     try:
-        return str(msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Holder))
+        return str(_HOLDER.decode(os.pread(descriptor, 4096, 0)))
     except msgspec.MsgspecError:
         return "another program, which is just taking it"

@@ -10,6 +10,7 @@ import msgspec
 from orchestrator.spec.duration import Duration
 from orchestrator.spec.frozen import FrozenMapping, decode_mapping
 from orchestrator.spec.job import JobSpec
+from orchestrator.spec.secret import SecretReference
 
 
 def to_job(plain: Mapping[str, Any]) -> JobSpec:
@@ -41,7 +42,7 @@ def decode_job(data: bytes) -> JobSpec:
     Raises:
         msgspec.DecodeError: the data is none of its writing.
     """
-    return msgspec.json.decode(data, type=JobSpec, dec_hook=_decode)
+    return _JOB.decode(data)
 
 
 def _decode(wanted: Any, value: Any) -> Any:
@@ -60,3 +61,10 @@ def _encode(value: object) -> Any:
     if isinstance(value, FrozenMapping):
         return dict(value)
     raise TypeError(f"a {type(value).__name__} can't stand in a job file")
+
+
+# Here, while the module is imported, and not at the first job: msgspec works out the types of a struct's
+# fields when it first decodes one, and several threads that come to that at once crash the process (0.22).
+# What mappings hold is converted apart from the job (`decode_mapping`).
+_JOB = msgspec.json.Decoder(JobSpec, dec_hook=_decode)
+_SECRET = msgspec.json.Decoder(SecretReference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -47,6 +48,9 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     is_part: bool
 
 
+_KEPT: Final = msgspec.json.Decoder(_Kept)  # see orchestrator/spec/convert.py on threads
+
+
 def encode_plan(plan: RunPlan) -> bytes:
     """A plan as JSON; secrets stay references.
 
@@ -86,7 +90,7 @@ def decode_plan(data: bytes) -> RunPlan:
         msgspec.DecodeError: the data is none of its writing.
         ValueError: another version wrote it.
     """
-    kept = msgspec.json.decode(data, type=_Kept)
+    kept = _KEPT.decode(data)
     if not 1 <= kept.version <= _VERSION:
         raise ValueError(f"a plan of version {kept.version}, and {_VERSION} is known here")
     spec = decode_job(bytes(kept.spec))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,9 @@ class _Entry(msgspec.Struct):
 class _List(msgspec.Struct):
     version: int
     failed: list[_Entry]
+
+
+_DECODER: Final = msgspec.json.Decoder(_List)
 
 
 class FailedList(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +52,7 @@ def read_failed(path: Path) -> FailedList:
     """
     where = str(path)
     try:
-        read = msgspec.json.decode(path.read_bytes(), type=_List)
+        read = _DECODER.decode(path.read_bytes())
     except OSError as error:
         raise SpecError(f"can't be read: {error.strerror}", where=where) from error
     except msgspec.MsgspecError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -31,6 +31,9 @@ class JsonBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job: dict[str, Any]
 
 
+_JSON_BODY: Final = msgspec.json.Decoder(JsonBody)
+
+
 async def read_wish(request: web.Request, service: DaemonService) -> Wish:
     """What a request asks for; its files, if it brings any, are in a folder of their own.
 
@@ -46,7 +49,7 @@ async def read_wish(request: web.Request, service: DaemonService) -> Wish:
     document: bytes | Mapping[str, Any] = body
     if content_type == JSON:
         try:
-            document = msgspec.json.decode(body, type=JsonBody).job
+            document = _JSON_BODY.decode(body).job
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise refusals.wrong_request(f"the body is no JSON of a job: {error}") from error
     where = "job" if content_type == JSON else "job.toml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -41,6 +41,9 @@ _LONGEST_TOKEN = 4096
 
 class _Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: str
+
+
+_LOGIN: Final = msgspec.json.Decoder(_Login)
 
 
 def add_page(app: web.Application, service: DaemonService, guarded: Guard) -> None:
@@ -103,7 +106,7 @@ async def _log_in(request: web.Request, service: DaemonService) -> web.Response:
     """A session for a token."""
     body = await request.content.read(_LONGEST_TOKEN)
     try:
-        token = msgspec.json.decode(body, type=_Login).token
+        token = _LOGIN.decode(body).token
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise refusals.wrong_request("the body has to be JSON with a token", where="body") from error
     scope = service.tokens.scope_of(token.strip())
