@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import mmap
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -42,7 +41,6 @@ _RENEWED: Final = timedelta(hours=1)
 """A container's signature is made anew when it has less than this left; no request takes that long."""
 _RUN: Final = 256 * 1024
 """What is handed to the connection at a time."""
-_HUGE: Final[int | None] = getattr(mmap, "MADV_HUGEPAGE", None)
 _ONE_RUN: Final = 1024 * 1024
 """Past this size aiohttp warns of a body that is one run of bytes: it may block the event loop."""
 
@@ -51,16 +49,21 @@ class Piece(msgspec.Struct, frozen=True):
     """A piece of a blob.
 
     Args:
-        data: its bytes.
+        chunks: its bytes, as they came; none of them is empty.
         size: of the whole blob.
         etag: of the version that it is a piece of.
         md5: that the whole blob has, where somebody has told the service.
     """
 
-    data: bytes | memoryview
+    chunks: Sequence[bytes]
     size: int
     etag: str
     md5: bytes | None = None
+
+    @property
+    def length(self) -> int:
+        """Of the piece, in bytes."""
+        return sum(map(len, self.chunks))
 
 
 class DirectBlobs:
@@ -164,10 +167,11 @@ class DirectBlobs:
         async with self._answer("GET", container, blob, headers) as answer:
             if answer.status != HTTPStatus.PARTIAL_CONTENT:
                 raise await _refused(answer)
-            data = await _content(answer, length)
+            # Kept as they come: to join them copies them all, and has them twice meanwhile.
+            chunks = [chunk async for chunk in answer.content.iter_any()]
             size = int(answer.headers["Content-Range"].rpartition("/")[2])
-            md5 = _told_md5(answer.headers, whole=len(data) == size)
-            return Piece(data, size, answer.headers["ETag"], md5)
+            md5 = _told_md5(answer.headers, whole=sum(map(len, chunks)) == size)
+            return Piece(chunks, size, answer.headers["ETag"], md5)
 
     async def look(self, container: str, blob: str) -> BlobSnapshot:
         """What there is to know of a blob without reading it (REST: Get Blob Properties).
@@ -261,19 +265,6 @@ def _snapshot(element: ET.Element) -> BlobSnapshot:
     return BlobSnapshot(name=text, size=size, md5=b64decode(md5) if md5 else None)
 
 
-def buffer(size: int) -> memoryview:
-    """Memory for a piece that goes back to the system as soon as nobody has it any more.
-
-    What comes from the heap in this size stays with the process, scattered: twice as much as was ever in use
-    at a time. Huge pages, where the system has them, are a fifth of the work of making it (both measured).
-    """
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if _HUGE is not None:
-        with suppress(OSError):  # a kernel without them
-            pages.madvise(_HUGE)
-    return memoryview(pages)
-
-
 async def _refused(answer: ClientResponse) -> AnswerError:
     return AnswerError(refusal(answer.status, answer.headers, await answer.read()))
 
@@ -288,15 +279,3 @@ async def _runs(data: bytes | memoryview) -> AsyncGenerator[memoryview]:
     view = memoryview(data)
     for offset in range(0, len(view), _RUN):
         yield view[offset : offset + _RUN]
-
-
-async def _content(answer: ClientResponse, most: int) -> bytes | memoryview:
-    size = answer.content_length
-    if size is None or not _ONE_RUN <= size <= most:
-        return await answer.read()
-    # aiohttp would keep every chunk until the last has come, and then all of them a second time as one.
-    data, at = buffer(size), 0
-    async for chunk in answer.content.iter_any():
-        data[at : at + len(chunk)] = chunk
-        at += len(chunk)
-    return data

@@ -55,14 +55,14 @@ class BlobDownload:
         self._block_size = block_size
         self._budget = budget
 
-    async def bring(self, take: Callable[[bytes | memoryview], Awaitable[None]]) -> None:
+    async def bring(self, take: Callable[[bytes], Awaitable[None]]) -> None:
         """Bring the content, in order, all of one version of the blob.
 
         Nobody has compared it with `found` yet: whoever puts it together does, for he hashes it anyhow.
 
         Args:
-            take: gets pieces of about the block size, none of them empty, one after the other; while it
-                keeps one, the next are on their way.
+            take: gets the content as it came, in pieces of which none is empty, one after the other; while
+                it keeps one, the next are on their way.
 
         Raises:
             NotFoundError: there is no such blob.
@@ -77,11 +77,12 @@ class BlobDownload:
                 self.found = BlobSnapshot(name=self._blob, size=0)
                 return
             self.found = BlobSnapshot(name=self._blob, size=first.size, md5=first.md5)
-            size, etag, offset = first.size, first.etag, len(first.data)
+            size, etag, offset = first.size, first.etag, first.length
             # The rest of it is for others while this one is written.
             self._budget.give_back(max(taken - offset, 0))
             taken = min(taken, offset)
-            await take(first.data)
+            for chunk in first.chunks:
+                await take(chunk)
         finally:
             self._budget.give_back(taken)
         del first
@@ -111,7 +112,7 @@ class _Parts:
         part: Callable[[int, int, str | None], Awaitable[Piece]],
         part_size: int,
         budget: TransferBudget,
-        take: Callable[[bytes | memoryview], Awaitable[None]],
+        take: Callable[[bytes], Awaitable[None]],
     ) -> None:
         self._part = part
         self._part_size = part_size
@@ -132,7 +133,7 @@ class _Parts:
                 for offset in offsets:
                     async with self._budget.held(min(self._part_size, end - offset)) as length:
                         piece = await self._part(offset, length, etag)
-                        await self._in_turn(offset, piece.data)
+                        await self._in_turn(offset, piece)
                         del piece
             except OrchestratorError as failure:
                 failures.append(failure)
@@ -144,11 +145,12 @@ class _Parts:
         if failures:
             raise failures[0]
 
-    async def _in_turn(self, offset: int, data: bytes | memoryview) -> None:
+    async def _in_turn(self, offset: int, piece: Piece) -> None:
         if offset != self._taken:
             turn = self._waiting[offset] = anyio.Event()
             await turn.wait()
-        await self._take(data)
-        self._taken = offset + len(data)
+        for chunk in piece.chunks:
+            await self._take(chunk)
+        self._taken = offset + piece.length
         if following := self._waiting.pop(self._taken, None):
             following.set()

@@ -120,7 +120,7 @@ async def test_the_md5_of_a_piece_is_not_taken_for_that_of_the_blob(
     first = piece(b"x" * (4 * _MIB), of=4 * _MIB + 1, Content_MD5=md5_of(b"x" * (4 * _MIB)))
     stub.says(first, piece(b"x", of=4 * _MIB + 1, offset=4 * _MIB))
     download = storage.download("c", "b")
-    assert [len(part) for part in await parts_of(download)] == [4 * _MIB, 1]
+    assert sum(len(part) for part in await parts_of(download)) == 4 * _MIB + 1
     assert download.found == BlobSnapshot(name="b", size=4 * _MIB + 1)
 
 
