@@ -34,10 +34,18 @@ class TasksRejected(JobEvent, frozen=True, kw_only=True):
 
 
 class SubmissionCompleted(JobEvent, frozen=True, kw_only=True):
-    """No more tasks will be added."""
+    """No more tasks will be added.
+
+    Args:
+        accepted: tasks that the service has taken.
+        rejected: tasks that it has refused.
+        counted: tasks that the service counts in the job; None where it was not asked or did not say. A
+            difference to `accepted` may be a count that lags behind: the looks at the tasks decide.
+    """
 
     accepted: int
     rejected: int
+    counted: int | None = None
 
 
 class JobSettled(JobEvent, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 
 import anyio
 import msgspec
+import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from orchestrator.accounts.batch import AddOutcome, AddStatus, BatchAccount
@@ -16,6 +17,8 @@ from orchestrator.events import Publish, SubmissionCompleted, TasksRejected, Tas
 from orchestrator.limits import Limits
 from orchestrator.stages.pace import Gate, Pace
 from orchestrator.stages.workers import run_workers
+
+log = structlog.get_logger()
 
 _ENVELOPE = len(b'{"value":[]}')
 
@@ -123,9 +126,25 @@ class TaskSubmission:
             receive.close()
         await self._publish(
             SubmissionCompleted(
-                run_id=self._run_id, job_id=self._job_id, accepted=self.accepted, rejected=self.rejected
+                run_id=self._run_id,
+                job_id=self._job_id,
+                accepted=self.accepted,
+                rejected=self.rejected,
+                counted=await self._counted(),
             )
         )
+
+    async def _counted(self) -> int | None:
+        """How many tasks the service says there are: a second opinion, which no run must fail for."""
+        try:
+            counts = await self._batch.task_counts(self._job_id)
+        except (ServiceError, UnreachableError) as error:
+            log.info("submit.not_counted", job=self._job_id, error=str(error))
+            return None
+        counted = counts.active + counts.running + counts.completed
+        if counted != self.accepted:
+            log.warning("submit.count_differs", job=self._job_id, accepted=self.accepted, counted=counted)
+        return counted
 
     async def _produce(self, send: MemoryObjectSendStream[list[TaskBody]]) -> None:
         limits = self._limits

@@ -145,6 +145,9 @@ async def answer(
             told = service.add(body)
             if fault == "lost":  # carried out, and nobody is told
                 return False
+        elif parts.path.endswith("/taskcounts"):
+            counts = {"active": len(service.accepted), "running": 0, "completed": 0}
+            told = msgspec.json.encode({"taskCounts": {**counts, "succeeded": 0, "failed": 0}})
         elif parts.path.endswith("/tasks"):
             told = service.tasks(parse_qs(parts.query))
         else:

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.accounts import TaskCounts
 from orchestrator.accounts.batch import AddOutcome, AddStatus
 from orchestrator.accounts.retry import Tries
 from orchestrator.errors import NotFoundError, UnreachableError
@@ -49,6 +50,12 @@ class Service:
         self.requests: list[list[str]] = []
         self.there: set[str] = set()
         self.silent: set[str] = set()
+        self.count: int | None = 0
+
+    async def task_counts(self, job_id: str) -> TaskCounts:
+        if self.count is None:
+            raise UnreachableError(operation="count tasks")
+        return TaskCounts(active=self.count, running=2, completed=1)
 
     async def get_task(self, job_id: str, task_id: str) -> None:
         if task_id in self.silent:
@@ -84,7 +91,7 @@ async def submit(service: Service, tasks: Sequence[TaskBody | None]) -> tuple[Ta
         run_id="r",
         job_id="j",
         tasks=source(),
-        batch=service,  # type: ignore[arg-type]  # the two methods that the stage uses
+        batch=service,  # type: ignore[arg-type]  # the methods that the stage uses
         publish=publish,
         limits=FAST,
     )
@@ -100,6 +107,21 @@ async def test_every_task_is_accepted_once_and_the_end_is_told_last() -> None:
     assert (counts.accepted, counts.rejected) == (95, 0)
     assert isinstance(told[-1], SubmissionCompleted)
     assert told[-1].accepted == 95
+
+
+async def test_the_service_is_asked_at_the_end_how_many_there_are() -> None:
+    service = Service({})
+    service.count = 4
+    _, told = await submit(service, [body(f"t{index}") for index in range(7)])
+    assert [event.counted for event in told if isinstance(event, SubmissionCompleted)] == [7]
+    assert len(service.requests) == 1
+
+
+async def test_a_service_that_does_not_say_how_many_there_are_fails_no_run() -> None:
+    service = Service({})
+    service.count = None
+    _, told = await submit(service, [body("t")])
+    assert [event.counted for event in told if isinstance(event, SubmissionCompleted)] == [None]
 
 
 async def test_a_task_that_the_service_failed_on_is_sent_again_alone() -> None:

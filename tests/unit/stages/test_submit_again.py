@@ -28,7 +28,7 @@ async def submit_again(service: Service, ids: list[str], doubtful: set[str]) -> 
         run_id="r",
         job_id="j",
         tasks=source(),
-        batch=service,  # type: ignore[arg-type]  # the two methods that the stage uses
+        batch=service,  # type: ignore[arg-type]  # the methods that the stage uses
         publish=publish,
         limits=FAST,
         intend=intend,
