@@ -11,7 +11,7 @@ from orchestrator.errors import TaskFailedError
 from orchestrator.states import FailureInfo, RunOutcome, TaskKey
 
 
-class TaskResult(msgspec.Struct, frozen=True, kw_only=True):
+class TaskResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How one task ended, and where its files are.
 
     Args:

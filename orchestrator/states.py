@@ -174,7 +174,7 @@ class TaskKey(msgspec.Struct, frozen=True, order=True, gc=False):
     task_id: str
 
 
-class FailureInfo(msgspec.Struct, frozen=True, kw_only=True):
+class FailureInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why something failed, in the service's words.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Iterator
 
 _QUERY = re.compile(r"(?i)\b(https?://[^\s?]*)\?\S*")
 # What a query, a connection string or a header may carry, also where no scheme marks the address.
@@ -48,7 +49,23 @@ def shown_cause(cause: Exception | None) -> Exception | None:
     """
     if cause is None:
         return None
-    whole = "".join(traceback.format_exception(cause))
+    # Of a traceback only the errors' own words can show a secret; its lines of code are ours and the SDKs'.
+    whole = "".join(line for error in _and_before(cause) for line in traceback.format_exception_only(error))
     if _SECRET.search(whole) is None and _AUTHORIZATION.search(whole) is None:
         return cause
     return HiddenCauseError(f"{type(cause).__name__}: {without_query(str(cause))}")
+
+
+def _and_before(error: BaseException) -> Iterator[BaseException]:
+    """An error, those that came before it, and those of a group: whatever its traceback has in it."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += (one.__cause__, one.__context__)
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions

@@ -110,7 +110,11 @@ async def persist(
         told.put_off += failure.status in _PUT_OFF
         pause = None if scope.cancelled_caught else next_pause(told.count, failure, limits, rng)
         if pause is None or anyio.current_time() + pause >= deadline:
-            raise error_of(failure, operation=operation, attempts=told.count) from shown_cause(cause)
+            try:
+                raise error_of(failure, operation=operation, attempts=told.count) from shown_cause(cause)
+            finally:
+                # The cause's traceback has this frame in it: a circle, for every blob that is not there.
+                del cause
         told.in_doubt = told.in_doubt or failure.in_doubt
         _log.info(
             "request.retried",

@@ -42,7 +42,7 @@ def runs(
     output: Annotated[Form, typer.Option(help="A table, or a line of JSON a run.")] = Form.TEXT,
 ) -> None:
     """List the runs that the journal knows: how they ended, and what they have left to be deleted."""
-    from orchestrator.runtime.orchestrator import default_journal_dir
+    from orchestrator.runtime.journal_place import default_journal_dir
 
     path = default_journal_dir() / "journal.sqlite"
     if prune is not None and path.exists():

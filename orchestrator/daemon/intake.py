@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
+from orchestrator.daemon.intake_schema import connect
 from orchestrator.daemon.records import NewRun, Phase, RunRecord, Source
 from orchestrator.daemon.refusals import key_reused
 from orchestrator.errors import JournalError
@@ -21,60 +22,37 @@ from orchestrator.states import RunOutcome
 
 T = TypeVar("T")
 
-_VERSION_1 = """
-CREATE TABLE runs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    run_id TEXT NOT NULL UNIQUE,
-    job_id TEXT NOT NULL,
-    submitter TEXT NOT NULL,
-    priority INTEGER NOT NULL,
-    source TEXT NOT NULL,
-    name TEXT NOT NULL,
-    parent TEXT,
-    folder TEXT,
-    spec BLOB NOT NULL,
-    phase TEXT NOT NULL,
-    accepted_at TEXT NOT NULL,
-    begun_at TEXT,
-    ended_at TEXT,
-    cancelled TEXT,
-    outcome TEXT,
-    result BLOB,
-    error TEXT
-);
-CREATE INDEX runs_by_phase ON runs (phase, number);
-CREATE TABLE keys (
-    key TEXT PRIMARY KEY,
-    body_hash TEXT NOT NULL,
-    run_id TEXT NOT NULL
-);
-CREATE INDEX keys_by_run ON keys (run_id);
-"""
-_FROM_1_TO_2 = """
-CREATE TABLE webhooks (
-    url TEXT PRIMARY KEY,
-    cursor INTEGER NOT NULL
-);
-CREATE INDEX runs_by_outcome ON runs (phase, outcome);
-"""
-# A job may be megabytes, which whoever looks at many runs has no use for.
-_FROM_2_TO_3 = """
-CREATE TABLE specs (
-    run_id TEXT PRIMARY KEY,
-    spec BLOB NOT NULL
-);
-INSERT INTO specs SELECT run_id, spec FROM runs;
-ALTER TABLE runs ADD COLUMN download_dir TEXT NOT NULL DEFAULT '';
-UPDATE runs SET download_dir = json_extract(CAST(spec AS TEXT), '$.download_dir');
-ALTER TABLE runs DROP COLUMN spec;
-"""
-_STEPS = (_VERSION_1, _FROM_1_TO_2, _FROM_2_TO_3)
-"""What leads from each version to the next; a new file takes all of them."""
-_SCHEMA_VERSION = len(_STEPS)
 _COLUMNS = (
     "number, run_id, job_id, submitter, priority, source, name, parent, folder, download_dir, phase,"
-    " accepted_at, begun_at, ended_at, cancelled, outcome, result, error"
+    " accepted_at, begun_at, ended_at, cancelled, outcome, CAST(result AS TEXT), error"
 )
+
+
+class _Row(msgspec.Struct, array_like=True):
+    """The columns."""
+
+    number: int
+    run_id: str
+    job_id: str
+    submitter: str
+    priority: int
+    source: Source
+    name: str
+    parent: str | None
+    folder: str | None
+    download_dir: str
+    phase: Phase
+    accepted_at: datetime
+    begun_at: datetime | None
+    ended_at: datetime | None
+    cancelled: str | None
+    outcome: RunOutcome | None
+    result: str | None
+    error: str | None
+
+
+_ROWS = msgspec.json.Decoder(list[_Row])
+_CHANGED = frozenset({"folder", "download_dir", "result"})
 
 
 class _Place(msgspec.Struct):
@@ -111,7 +89,7 @@ class Intake:
         """
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
         try:
-            connection = await asyncio.wrap_future(thread.submit(_connect, path, timeout))
+            connection = await asyncio.wrap_future(thread.submit(connect, path, timeout))
         except sqlite3.Error as error:
             thread.shutdown(wait=False)
             raise JournalError(str(error), path=str(path)) from error
@@ -189,18 +167,17 @@ class Intake:
         """
         wanted = tuple(phases) or tuple(Phase)
         marks = ",".join("?" * len(wanted))
-        return await self._run(
+        found = await self._run(
             lambda: self._select(
                 f"WHERE phase IN ({marks}) AND (? IS NULL OR number < ?) ORDER BY number DESC LIMIT ?",
                 (*(phase.value for phase in wanted), after, after, limit),
             )
         )
+        return found[::-1]
 
     async def unfinished(self) -> tuple[RunRecord, ...]:
         """Every run that is not over, in the order in which they came."""
-        return await self._run(
-            lambda: self._select("WHERE phase != ? ORDER BY number", (Phase.FINISHED.value,))
-        )
+        return await self._run(lambda: self._select("WHERE phase != ?", (Phase.FINISHED.value,)))
 
     async def ended_before(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
         """Runs that were over by then, the first of them.
@@ -222,8 +199,12 @@ class Intake:
 
     async def counts(self) -> dict[str, int]:
         """How many runs there are in each phase, and by outcome where they are over."""
-        statement = "SELECT coalesce(outcome, phase), count(*) FROM runs GROUP BY phase, outcome"
-        return await self._run(lambda: dict(self._connection.execute(statement).fetchall()))
+        statement = (
+            "SELECT json_group_object(state, runs) FROM"
+            " (SELECT coalesce(outcome, phase) AS state, count(*) AS runs FROM runs GROUP BY phase, outcome)"
+        )
+        (told,) = await self._run(lambda: self._connection.execute(statement).fetchone())
+        return msgspec.json.decode(told, type=dict[str, int])
 
     async def begun(self, run_id: str) -> bytes:
         """Write down that a run was handed to the runtime: call it before.
@@ -327,8 +308,12 @@ class Intake:
         return next(iter(self._select("WHERE run_id = ?", (run_id,))), None)
 
     def _select(self, clause: str, values: tuple[Any, ...]) -> tuple[RunRecord, ...]:
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs {clause}", values)  # noqa: S608 - ours
-        return tuple(map(_record, rows))
+        """Runs in the order of their numbers."""
+        rows = f"SELECT json_array({_COLUMNS}) AS row FROM runs {clause}"  # noqa: S608 - ours
+        # Gathered by SQLite: Python's lock is let go for each row, and has to be won again from a busy loop.
+        statement = f"SELECT '[' || coalesce(group_concat(row), '') || ']' FROM ({rows})"  # noqa: S608 - ours
+        (told,) = self._connection.execute(statement, values).fetchone()
+        return tuple(map(_record, sorted(_ROWS.decode(told), key=attrgetter("number"))))
 
     async def _update(self, changes: str, values: tuple[Any, ...], run_id: str) -> None:
         statement = f"UPDATE runs SET {changes} WHERE run_id = ?"  # noqa: S608 - ours
@@ -343,57 +328,14 @@ class Intake:
             raise JournalError(str(error), path=str(self.path)) from error
 
 
-def _connect(path: Path, timeout: float) -> sqlite3.Connection:
-    # Made here with its mode: SQLite would make it readable for all; its companions take over the mode.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=timeout)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        _check_version(version, path)
-        if steps := "".join(_STEPS[version:]):
-            connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_version(version: int, path: Path) -> None:
-    if version > _SCHEMA_VERSION:
-        raise JournalError(
-            f"a newer version of the daemon wrote it (schema {version}): use that version, or another "
-            "state directory",
-            path=str(path),
-        )
-
-
-def _record(row: tuple[Any, ...]) -> RunRecord:
+def _record(row: _Row) -> RunRecord:
+    fields = {name: getattr(row, name) for name in _Row.__struct_fields__ if name not in _CHANGED}
     return RunRecord(
-        number=row[0],
-        run_id=row[1],
-        job_id=row[2],
-        submitter=row[3],
-        priority=row[4],
-        source=Source(row[5]),
-        name=row[6],
-        parent=row[7],
-        folder=Path(row[8]) if row[8] is not None else None,
-        results=Path(row[9]) / row[2],
-        phase=Phase(row[10]),
-        accepted_at=datetime.fromisoformat(row[11]),
-        begun_at=_time(row[12]),
-        ended_at=_time(row[13]),
-        cancelled=row[14],
-        outcome=RunOutcome(row[15]) if row[15] is not None else None,
-        result=row[16],
-        error=row[17],
+        **fields,
+        folder=Path(row.folder) if row.folder is not None else None,
+        results=Path(row.download_dir) / row.job_id,
+        result=row.result.encode() if row.result is not None else None,
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _now() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -67,6 +68,7 @@ class _Server:
         tcp = _tcp_socket(self._config)
         with contextlib.closing(tcp) if tcp is not None else contextlib.nullcontext(), self._signals():
             await service.open()
+            _set_aside()
             try:
                 async with contextlib.AsyncExitStack() as stack:
                     address = await self._listen(stack, tcp)
@@ -169,6 +171,15 @@ class _Server:
             self._logs.set_level(config.log_level)
             log.info("daemon.reloaded", changes=list(told) or ["nothing changed"])
         self._service.supervisor.ready()
+
+
+def _set_aside() -> None:
+    """Let the collector look no more at what is there for good: the modules, above all those of the SDKs.
+
+    It would keep the loop for a twentieth of a second each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _tcp_socket(config: DaemonConfig) -> socket.socket | None:

@@ -59,7 +59,8 @@ class JobSettled(JobEvent, frozen=True, kw_only=True):
     missing_outputs: int
 
 
-class TaskEvent(Event, frozen=True, kw_only=True):
+# There are many of them, and no cycle can go through one: the collector need not look at them.
+class TaskEvent(Event, frozen=True, kw_only=True, gc=False):
     """Something about one task."""
 
     key: TaskKey

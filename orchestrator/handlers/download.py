@@ -57,6 +57,7 @@ class DownloadHandler:
         expectations: looks up what a task should leave.
         start: runs a coroutine function, under a name, in the owner's task group.
         read_task_file: reads the logs of a failed task from its node where it uploaded none.
+        threads: for the disk, shared by many runs; its own by default.
     """
 
     name: ClassVar[str] = "download"
@@ -75,12 +76,14 @@ class DownloadHandler:
         expectations: Expectations,
         start: Callable[[Callable[[], Awaitable[None]], str], None],
         read_task_file: ReadTaskFile | None = None,
+        threads: FileThreads | None = None,
     ) -> None:
         self._publish = publish
         self._storage = storage
         self._container = output_container
         self._files = ResultFiles(download_dir, job_id)
-        self._threads = FileThreads(limits.downloads)
+        self._threads = threads or FileThreads(limits.downloads)
+        self._owns_threads = threads is None
         self._limits = limits
         self._expectations = expectations
         self._start = start
@@ -111,7 +114,8 @@ class DownloadHandler:
     async def aclose(self) -> None:
         """Close the folder of results; for when the run is over."""
         await self._threads.run(self._files.close)
-        self._threads.close()
+        if self._owns_threads:
+            self._threads.close()
 
     def give_up(self, reason: str) -> None:
         """Stop downloading: what is not here is missing for this reason, now and for tasks still to come."""

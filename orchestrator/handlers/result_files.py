@@ -54,10 +54,7 @@ def checked_segments(path: str) -> list[str]:
 
 
 def temporary_name(name: str) -> str:
-    """What a file is called while it is written, in the same folder.
-
-    The same each time, so that what a killed run has left is replaced, not kept for ever.
-    """
+    """What a file is called while it is written; the same each time, so that what a killed run left goes."""
     hashed = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return f".{hashed[:20]}{_PART}"
 
@@ -277,7 +274,7 @@ class PartialFile:
         self._lock = threading.Lock()
         self._folder: int | None = None
         self._file: int | None = None
-        self.ended = False
+        self.begun = self.ended = False
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append to the file; the first time, make it.
@@ -332,6 +329,7 @@ class PartialFile:
     def _open(self) -> int:
         if self.ended:
             raise DownloadError("it was given up")
+        self.begun = True
         if self._folder is None:
             self._folder = self._home.open(self._parents)
         if self._file is None:

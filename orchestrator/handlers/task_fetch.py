@@ -148,8 +148,9 @@ class TaskFetch:
                 await self._bring(path, blob, named.get(path))
 
         async with anyio.create_task_group() as group:
-            for _ in range(min(self._limits.downloads, len(blobs))):
+            for _ in range(min(self._limits.downloads, len(blobs)) - 1):
                 group.start_soon(work)
+            await work()
         if isinstance(self._event, TaskFailed):
             await self._explain_failure(self._event)
             return
@@ -260,7 +261,8 @@ class TaskFetch:
             size, md5s = told()
             _, written = await self._threads.run(_finish, partial, writing.rest, size, md5s)
         finally:
-            if not partial.ended:
+            # Of a blob that is not there nothing came: no thread need look for it.
+            if partial.begun and not partial.ended:
                 with anyio.CancelScope(shield=True):
                     await self._threads.run(partial.discard)
         return written

@@ -66,6 +66,16 @@ _RESULTS = """
     )
 """
 
+_OWED = """
+    SELECT '[' || coalesce(group_concat(row), '') || ']' FROM (
+        SELECT json_array(
+            number, json_object('run_id', run_id, 'kind', kind, 'resource_id', id, 'since', since)
+        ) AS row
+        FROM owed WHERE ?1 IS NULL OR run_id = ?1
+    )
+"""
+_OWED_ROWS = msgspec.json.Decoder(list[tuple[int, Owed]])
+
 
 class UnknownEventError(Exception):
     """An event is of a class that this version does not know."""
@@ -183,10 +193,5 @@ def results(
 
 def owed(connection: sqlite3.Connection, run_id: str | None) -> tuple[Owed, ...]:
     """What is still owed, by one run or by all."""
-    rows = connection.execute(
-        "SELECT run_id, kind, id, since FROM owed WHERE ?1 IS NULL OR run_id = ?1 ORDER BY number", (run_id,)
-    )
-    return tuple(
-        Owed(run_id=run, kind=kind, resource_id=name, since=datetime.fromisoformat(since))
-        for run, kind, name, since in rows.fetchall()
-    )
+    (told,) = connection.execute(_OWED, (run_id,)).fetchone()
+    return tuple(one for _, one in sorted(_OWED_ROWS.decode(told), key=lambda pair: pair[0]))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.accounts.account import Account
 from orchestrator.bus import EventBus, Policy
 from orchestrator.events import Event, PoolEvent, Publish
 from orchestrator.handlers import (
@@ -21,11 +20,11 @@ from orchestrator.handlers import (
     ProgressHandler,
     TaskOutputs,
 )
-from orchestrator.limits import Limits
 from orchestrator.results import TaskResult
 from orchestrator.runtime.history import RunHistory
 from orchestrator.runtime.retaken import Retaken
 from orchestrator.runtime.run_ledger import RunLedger
+from orchestrator.runtime.shared import Shared
 from orchestrator.spec.files import OutputFile, UploadCondition
 from orchestrator.spec.ids import output_container
 from orchestrator.spec.output_places import expected_results, literal_result
@@ -82,33 +81,28 @@ class RunHandlers(msgspec.Struct, frozen=True, kw_only=True):
 def assemble(
     *,
     plan: RunPlan,
-    account: Account,
+    shared: Shared,
     numbers: TaskNumbers,
     ledger: RunLedger,
     bus: EventBus,
     publish: Publish,
     deliver: Callable[[TaskResult], Awaitable[None]],
-    start: Callable[[Callable[[], Awaitable[None]], str], None],
-    ask: Callable[[str, str], Awaitable[bool]] | None,
-    limits: Limits,
 ) -> RunHandlers:
     """Make the built-in handlers and subscribe each to what it consumes.
 
     Args:
         plan: of the run.
-        account: where outputs come from and clean-up happens.
+        shared: with the other runs.
         numbers: of the run's tasks.
         ledger: what the run has created.
         bus: of the run.
         publish: how handlers tell.
         deliver: takes each task's result.
-        start: runs a coroutine function in the owner's task group.
-        ask: answers the clean-up policy `ask`.
-        limits: the numbers.
 
     Returns:
         The handlers that the run speaks to.
     """
+    account, limits = shared.account, shared.limits
     expectations = _expectations(numbers)
 
     def read_task_file(key: TaskKey, path: str) -> AsyncIterator[bytes]:
@@ -125,8 +119,9 @@ def assemble(
             job_id=plan.job_id,
             limits=limits,
             expectations=expectations,
-            start=start,
+            start=shared.start,
             read_task_file=read_task_file,
+            threads=shared.threads,
         ),
         cleanup=CleanupHandler(
             publish,
@@ -138,7 +133,7 @@ def assemble(
             storage=account.storage,
             ledger=ledger,
             pools=account.pools,
-            ask=ask,
+            ask=shared.ask,
             limits=limits,
         ),
         failed=FailedListHandler(

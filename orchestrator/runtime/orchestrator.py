@@ -9,18 +9,19 @@ from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
-import platformdirs
 import structlog
 
 from orchestrator.accounts.account import Account
 from orchestrator.accounts.settings import AccountSettings, settings_from_environment
 from orchestrator.errors import NotOpenError, OrchestratorError, error_text
 from orchestrator.events import Event
+from orchestrator.file_threads import FileThreads
 from orchestrator.journal import Journal, RunHold, RunRecord
 from orchestrator.limits import Limits
 from orchestrator.runtime.embedded import EmbeddedService, must_answer, named_service
 from orchestrator.runtime.horizon import refuse_beyond
 from orchestrator.runtime.job_run import JobRun
+from orchestrator.runtime.journal_place import default_journal_dir
 from orchestrator.runtime.logs import log_quietly_by_default
 from orchestrator.runtime.owed_clean_up import OwedCleanUp
 from orchestrator.runtime.owner import Owner
@@ -28,7 +29,8 @@ from orchestrator.runtime.planned import planned
 from orchestrator.runtime.result_folder import refuse_unwritable
 from orchestrator.runtime.retaken import Retaken, read_past, read_plan
 from orchestrator.runtime.reunion import named_run, run_of_job, without_a_program
-from orchestrator.runtime.run import Ask, Listener, Run
+from orchestrator.runtime.run import Listener, Run
+from orchestrator.runtime.shared import Ask, Shared
 from orchestrator.runtime.whereabouts import refuse_elsewhere
 from orchestrator.spec.ids import new_run_id
 from orchestrator.spec.job import JobSpec
@@ -37,11 +39,6 @@ from orchestrator.spec.plan import RunPlan
 E = TypeVar("E", bound=Event)
 
 log = structlog.get_logger()
-
-
-def default_journal_dir() -> Path:
-    """Where the journal is kept unless somebody says otherwise: the user's state folder."""
-    return Path(platformdirs.user_state_dir("orchestrator"))
 
 
 class Orchestrator:
@@ -71,6 +68,7 @@ class Orchestrator:
         self._journal_dir = journal_dir or default_journal_dir()
         self._ask = ask
         self._owner = Owner()
+        self._file_threads = FileThreads(limits.downloads)
         self._account: Account | None = None
         self._journal: Journal | None = None
         self._listeners: list[Listener] = []
@@ -335,16 +333,20 @@ class Orchestrator:
         if self._leaving:
             hold.release()
             raise NotOpenError
-        run = Run(
-            plan=plan,
+        shared = Shared(
             account=self.account,
             journal=self.journal,
             limits=self._limits,
-            hold=hold,
-            retaken=retaken,
             start=self._owner.start,
             ask=self._ask,
             environ=self._environ,
+            threads=self._file_threads,
+        )
+        run = Run(
+            plan=plan,
+            shared=shared,
+            hold=hold,
+            retaken=retaken,
             listeners=tuple(self._listeners),
         )
         self._runs = [known for known in self._runs if not known.finished]
@@ -386,6 +388,7 @@ class Orchestrator:
             try:
                 await self._owner.close()
             finally:
+                self._file_threads.close()
                 if account is not None:
                     await account.close()
         finally:

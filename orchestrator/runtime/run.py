@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
 import structlog
 
-from orchestrator.accounts.account import Account
 from orchestrator.bus import EventBus, Policy, Subscription
 from orchestrator.errors import (
     JournalError,
@@ -29,8 +28,7 @@ from orchestrator.events import (
     utc_now,
 )
 from orchestrator.handlers.progress import Progress
-from orchestrator.journal import Journal, RunEvents, RunHold
-from orchestrator.limits import Limits
+from orchestrator.journal import RunEvents, RunHold
 from orchestrator.results import JobResult
 from orchestrator.runtime.assembly import RunHandlers, assemble
 from orchestrator.runtime.beginning import run_resumed, run_started, write_down
@@ -40,6 +38,7 @@ from orchestrator.runtime.job_result import job_result
 from orchestrator.runtime.result_stream import ResultStream
 from orchestrator.runtime.retaken import Retaken, events_of, interruption_error
 from orchestrator.runtime.run_ledger import RunLedger
+from orchestrator.runtime.shared import Shared
 from orchestrator.runtime.work import RunWork
 from orchestrator.spec.plan import RunPlan
 from orchestrator.states import RunState
@@ -47,7 +46,6 @@ from orchestrator.states import RunState
 log = structlog.get_logger()
 
 Listener = tuple[tuple[type[Event], ...], Callable[[Any], Awaitable[None] | None], str]
-Ask = Callable[[str, str], Awaitable[bool]]
 
 
 class Run:
@@ -55,12 +53,7 @@ class Run:
 
     Args:
         plan: what is to be done.
-        account: where.
-        journal: what was created is written there.
-        limits: the numbers it is held to.
-        start: runs a coroutine function in the owner's task group.
-        ask: answers the policy `ask`, None where nobody can be asked.
-        environ: where `env:NAME` references are looked up.
+        shared: with the other runs.
         listeners: the caller's handlers.
         hold: the right to drive this run, released at its end.
         retaken: how far the run had come when its program died; None for a new one.
@@ -70,21 +63,17 @@ class Run:
         self,
         *,
         plan: RunPlan,
-        account: Account,
-        journal: Journal,
-        limits: Limits,
-        start: Callable[[Callable[[], Awaitable[None]], str], None],
-        ask: Ask | None,
-        environ: Mapping[str, str],
+        shared: Shared,
         listeners: tuple[Listener, ...],
         hold: RunHold,
         retaken: Retaken | None = None,
     ) -> None:
+        journal, limits, start = shared.journal, shared.limits, shared.start
         self.plan = plan
         self.results = ResultStream(journal, plan.run_id, bound=limits.subscription_queue)
         self.error: Exception | None = None
         self.left = False  # to the journal: whoever takes the run up tells its end
-        self._account = account
+        self._account = account = shared.account
         self._journal = journal
         self._limits = limits
         self._start = start
@@ -110,7 +99,7 @@ class Run:
             publish=self._publish,
             enter=self._enter,
             limits=limits,
-            environ=environ,
+            environ=shared.environ,
             past=past if retaken is not None else None,
             doubtful=retaken.doubtful if retaken is not None else (),
         )
@@ -125,15 +114,12 @@ class Run:
         self._result: JobResult | None = None
         self._handlers: RunHandlers = assemble(
             plan=plan,
-            account=account,
+            shared=shared,
             numbers=self._work.numbers,
             ledger=self._ledger,
             bus=self._bus,
             publish=self._publish,
             deliver=self.results.deliver,
-            start=start,
-            ask=ask,
-            limits=limits,
         )
         self._bus.subscribe(self._note, (JobSettled, CleanupCompleted), policy=Policy.WAIT, name="run")
         for types, callback, name in listeners:

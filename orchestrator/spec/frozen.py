@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -56,6 +56,14 @@ class FrozenMapping(Mapping[str, V_co]):
         return f"FrozenMapping({self._content!r})"
 
 
+_EMPTY: Final[FrozenMapping[Any]] = FrozenMapping()
+
+
+def no_content() -> FrozenMapping[Any]:
+    """The empty mapping, which all that are empty share: most tasks have two, and a job many tasks."""
+    return _EMPTY
+
+
 Rest = Annotated[FrozenMapping[Any], msgspec.Meta(extra_json_schema={"type": "object"})]
 """What is merged as it stands into a body sent to the service."""
 
@@ -79,7 +87,8 @@ def freeze_fields(struct: msgspec.Struct) -> None:
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         if isinstance(value, dict):
-            msgspec.structs.force_setattr(struct, name, FrozenMapping(value))
+            frozen = FrozenMapping(value) if value else no_content()
+            msgspec.structs.force_setattr(struct, name, frozen)
         elif isinstance(value, list):
             msgspec.structs.force_setattr(struct, name, tuple(value))
 
@@ -97,6 +106,8 @@ def decode_mapping(wanted: Any, value: object) -> FrozenMapping[Any]:
     """
     if not isinstance(value, Mapping):
         raise TypeError(f"expected a table, got {type(value).__name__}")
+    if not value:
+        return no_content()
     (inner,) = get_args(wanted) if get_origin(wanted) else (Any,)
     checked: dict[str, Any] = {}
     for key, item in value.items():

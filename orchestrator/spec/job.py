@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrator.spec.duration import Duration
 from orchestrator.spec.files import ResourceFile
-from orchestrator.spec.frozen import FrozenMapping, Rest, freeze_fields
+from orchestrator.spec.frozen import Rest, freeze_fields, no_content
 from orchestrator.spec.pool import PoolSpec
 from orchestrator.spec.secret import Environment
 from orchestrator.spec.task import TaskFactory, TaskSpec
@@ -70,9 +70,9 @@ class JobHookSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     commands: tuple[str, ...]
     resource_files: tuple[str | ResourceFile, ...] = ()
-    environment: Environment = msgspec.field(default_factory=FrozenMapping)
+    environment: Environment = msgspec.field(default_factory=no_content)
     elevated: bool = False
-    rest: Rest = msgspec.field(default_factory=FrozenMapping)
+    rest: Rest = msgspec.field(default_factory=no_content)
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -137,11 +137,11 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_task_retry_count: int = 0
     retries: RetriesSpec = RetriesSpec()
     max_failed_tasks: int = 0
-    environment: Environment = msgspec.field(default_factory=FrozenMapping)
+    environment: Environment = msgspec.field(default_factory=no_content)
     preparation: JobHookSpec | None = None
     release: JobHookSpec | None = None
     cleanup: CleanupSpec = CleanupSpec()
-    rest: Rest = msgspec.field(default_factory=FrozenMapping)
+    rest: Rest = msgspec.field(default_factory=no_content)
     base_dir: str = "."
     source: str = ""
 

@@ -6,7 +6,7 @@ import msgspec
 
 from orchestrator.spec.duration import Duration
 from orchestrator.spec.files import ResourceFile
-from orchestrator.spec.frozen import FrozenMapping, Rest, freeze_fields
+from orchestrator.spec.frozen import Rest, freeze_fields, no_content
 from orchestrator.spec.secret import Environment
 
 
@@ -39,9 +39,9 @@ class StartTaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     commands: tuple[str, ...] = ()
     resource_files: tuple[str | ResourceFile, ...] = ()
-    environment: Environment = msgspec.field(default_factory=FrozenMapping)
+    environment: Environment = msgspec.field(default_factory=no_content)
     max_task_retry_count: int = 1
-    rest: Rest = msgspec.field(default_factory=FrozenMapping)
+    rest: Rest = msgspec.field(default_factory=no_content)
 
     def __post_init__(self) -> None:
         freeze_fields(self)
@@ -73,7 +73,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     resize_timeout: Duration | None = None
     start_task: StartTaskSpec | None = None
     last_net: bool = True
-    rest: Rest = msgspec.field(default_factory=FrozenMapping)
+    rest: Rest = msgspec.field(default_factory=no_content)
 
     def __post_init__(self) -> None:
         freeze_fields(self)

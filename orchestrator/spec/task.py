@@ -6,11 +6,12 @@ import msgspec
 
 from orchestrator.spec.duration import Duration
 from orchestrator.spec.files import KeepLogs, OutputFile, ResourceFile, UploadBy
-from orchestrator.spec.frozen import FrozenMapping, Rest, freeze_fields
+from orchestrator.spec.frozen import Rest, freeze_fields, no_content
 from orchestrator.spec.secret import Environment
 
 
-class TaskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+# No cycle can go through it, and many runs may have many tasks: the collector need not look at them.
+class TaskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What a task and a factory have in common.
 
     Args:
@@ -35,12 +36,12 @@ class TaskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resource_files: tuple[str | ResourceFile, ...] = ()
     output_files: tuple[str | OutputFile, ...] = ()
     logs: KeepLogs = KeepLogs.ALWAYS
-    environment: Environment = msgspec.field(default_factory=FrozenMapping)
+    environment: Environment = msgspec.field(default_factory=no_content)
     max_task_retry_count: int | None = None
     max_wall_clock_time: Duration | None = None
     retention_time: Duration | None = None
     required_slots: int = 1
-    rest: Rest = msgspec.field(default_factory=FrozenMapping)
+    rest: Rest = msgspec.field(default_factory=no_content)
 
     def __post_init__(self) -> None:
         freeze_fields(self)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import string
+import traceback
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.accounts.redaction import without_query
+from orchestrator.accounts.redaction import HiddenCauseError, shown_cause, without_query
 
 _HOSTS = st.sampled_from(
     ["https://acc.blob.core.windows.net/in/0-ab", "http://127.0.0.1:10000/local/out", "HTTPS://h/c"]
@@ -52,3 +53,30 @@ def test_what_was_cleaned_stays_as_it_is(text: str) -> None:
 )
 def test_each_kind_of_secret_is_known(text: str, shown: str) -> None:
     assert without_query(text) == shown
+
+
+def test_a_cause_that_shows_no_secret_is_told_as_it_is() -> None:
+    cause = ValueError("no such blob")
+    cause.__cause__ = OSError("https://h/c/b")
+    assert shown_cause(cause) is cause
+    assert shown_cause(None) is None
+
+
+@pytest.mark.parametrize("place", ["itself", "cause", "context", "group", "note"])
+def test_a_secret_anywhere_behind_an_error_hides_all_of_it(place: str) -> None:
+    secret = OSError("https://h/c/b?sv=1&sig=s3cret")
+    cause: Exception = ValueError("it failed")
+    match place:
+        case "itself":
+            cause = secret
+        case "cause":
+            cause.__cause__ = secret
+        case "context":
+            cause.__context__ = secret
+        case "group":
+            cause.__cause__ = ExceptionGroup("several", [ValueError("other"), secret])
+        case _:
+            cause.add_note(str(secret))
+    shown = shown_cause(cause)
+    assert isinstance(shown, HiddenCauseError)
+    assert "s3cret" not in "".join(traceback.format_exception(shown))

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.daemon.intake import _STEPS, Intake
+from orchestrator.daemon.intake import Intake
+from orchestrator.daemon.intake_schema import STEPS
 from orchestrator.daemon.records import NewRun, Phase
 
 SPEC = msgspec.json.encode({"id": "j", "download_dir": "/results/r"})
@@ -32,7 +33,7 @@ async def test_a_run_that_begins_is_given_its_job_and_one_that_is_forgotten_has_
 async def test_what_an_earlier_version_wrote_down_is_all_there(tmp_path: Path) -> None:
     path = tmp_path / "daemon.sqlite"
     earlier = sqlite3.connect(path)
-    earlier.executescript("".join(_STEPS[:2]) + "PRAGMA user_version = 2;")
+    earlier.executescript("".join(STEPS[:2]) + "PRAGMA user_version = 2;")
     earlier.execute(
         "INSERT INTO runs (run_id, job_id, submitter, priority, source, name, spec, phase, accepted_at)"
         " VALUES ('r', 'j', 'a', 3, 'http', 'job.toml', ?, 'queued', '2026-01-01T00:00:00+00:00')",
