@@ -11,6 +11,7 @@ from orchestrator.errors import ConfigError
 _MAY_BE_ZERO = frozenset(
     {
         "requests_per_second",
+        "looks_per_second",
         "staging_time",
         "watch_overlap",
         "backoff",
@@ -41,15 +42,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         submissions: the most add-collection requests in flight; their number follows the answers.
         requests_per_second: to the Batch account, by all runs of an orchestrator together, a second's worth
             at once; 0 is without limit.
+        looks: requests of looks at tasks and at pools in flight at once, by all runs together.
+        looks_per_second: looks at tasks and at pools by all runs together, each in its turn: where many runs
+            are under way, each is looked at less often; 0 is without limit.
         staging_time: how much longer the job may live on the service while its files still go up.
         tasks_per_request: tasks in one add-collection request; the service's cap is 100.
         request_bytes: body of one add-collection request; the service's cap is 1 MiB.
         poll_interval: the longest pause between two looks at the tasks.
         poll_floor: the shortest one, right after something changed.
-        watch_overlap: how far before the newest change a look at changed tasks reaches back.
+        watch_overlap: how far before the newest change a look at changed tasks reaches back at most; most
+            reach twice as far as changes came late lately, and a second more.
         reconcile_interval: between two looks at all tasks and at the job.
         settle_timeout: how long downloads may take after the last task has ended.
-        pool_poll_interval: between two looks at the pool and its nodes.
+        pool_poll_interval: between two looks at the pool and its nodes while they change; up to eight times
+            that while they don't.
         stall_after: how long nothing may move until the reasons are asked for, and told.
         stall_interval: between two looks for the reasons, while nothing moves.
         pool_nudges: how often a run asks again for nodes that did not come for a reason that may pass.
@@ -92,6 +98,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     downloads: int = 8
     submissions: int = 32
     requests_per_second: float = 0.0
+    looks: int = 8
+    looks_per_second: float = 100.0
     staging_time: float = 6 * 3600.0
     tasks_per_request: int = 100
     request_bytes: int = 1_000_000

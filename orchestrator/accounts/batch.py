@@ -19,6 +19,7 @@ from orchestrator.accounts import snapshots
 from orchestrator.accounts.bodies import encode
 from orchestrator.accounts.care import BatchCare
 from orchestrator.accounts.lifetimes import BatchLifetimes
+from orchestrator.accounts.looks import Looks
 from orchestrator.accounts.pipeline import BatchPipeline
 from orchestrator.accounts.quota_line import QuotaLine
 from orchestrator.accounts.retry import Tries
@@ -55,7 +56,7 @@ class BatchAccount:
     Attributes:
         care: what is asked for when something goes wrong.
         lifetimes: what says how long pools and jobs stay.
-        rate: of the requests; it counts them, each try for itself.
+        looks: whoever looks again and again takes a turn there before each look.
         waiting: the runs that wait for room under the account's quotas.
         rate: of the requests; it knows how many there were.
     """
@@ -65,7 +66,7 @@ class BatchAccount:
         self._limits = pipeline.limits
         self.care = BatchCare(pipeline)
         self.lifetimes = BatchLifetimes(pipeline)
-        self.rate = pipeline.rate
+        self.looks = Looks(self._limits)
         self.rate = pipeline.rate
         self.waiting = QuotaLine(interval=self._limits.backoff_limit)
 
@@ -280,9 +281,8 @@ class BatchAccount:
             query["$filter"] = filter
         if select:
             query["$select"] = ",".join(select)
-        async for tasks in self._pipeline.pages(
-            f"list tasks of job {job_id}", ("jobs", job_id, "tasks"), snapshots.task_page, query=query
-        ):
+        told, path, slots = f"list tasks of job {job_id}", ("jobs", job_id, "tasks"), self.looks.slots
+        async for tasks in self._pipeline.pages(told, path, snapshots.task_page, query=query, slots=slots):
             yield tasks
 
     async def task_counts(self, job_id: str) -> snapshots.TaskCounts:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -100,6 +100,7 @@ class BatchPipeline:
         read: Callable[[bytes], tuple[T, str | None]],
         *,
         query: Mapping[str, str] | None = None,
+        slots: AbstractAsyncContextManager[object] | None = None,
     ) -> AsyncGenerator[T, None]:
         """Follow a list from page to page. A page may be short or empty: only a missing link ends the list.
 
@@ -108,6 +109,7 @@ class BatchPipeline:
             path: its segments, unquoted.
             read: reads a page and its link.
             query: of the first page; the links carry it on.
+            slots: entered for each page's request, where not all may be under way at once.
 
         Yields:
             What `read` made of each page.
@@ -118,7 +120,9 @@ class BatchPipeline:
         """
         url: str | None = self._url(path, query)
         while url is not None:
-            items, link = self.read(operation, read, await self._send(operation, "GET", url))
+            async with slots or nullcontext():
+                answer = await self._send(operation, "GET", url)
+            items, link = self.read(operation, read, answer)
             url = self._follow(link) if link else None
             yield items
 

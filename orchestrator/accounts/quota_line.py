@@ -19,8 +19,8 @@ class QuotaLine:
     """Lets runs wait for room instead of ending, where somebody runs many of them.
 
     A quota counts what others in the account have too, and nothing tells when it has room again: the first
-    in line asks again when a run here is over, and now and then. Those behind do not ask, so that nobody is
-    overtaken.
+    in line asks again when a run here is over, and now and then. Neither those behind ask nor those who come
+    later, so that nobody is overtaken; while nobody is in line, all ask at once.
 
     Args:
         interval: seconds between two tries while nothing is known to have changed.
@@ -49,7 +49,14 @@ class QuotaLine:
         if not self.patient:
             return await attempt()
         line = self._lines.setdefault(kind, {})
-        line[run_id] = "others wait for the same quota"
+        reason = "others wait for the same quota"
+        if not line:
+            try:
+                return await attempt()
+            except QuotaError as error:
+                reason = error_text(error)
+                _log.info("quota.waiting", run=run_id, kind=kind, error=reason)
+        line[run_id] = reason
         try:
             while True:
                 changed = self._changed

@@ -17,8 +17,9 @@ from orchestrator.bus.spill import SpillBacklog
 if TYPE_CHECKING:
     from orchestrator.events import Event
 
-# A callback that never suspends (a log line, a counter) would keep the loop for the whole backlog.
-_EVENTS_PER_TURN = 100
+# A callback that never suspends (a log line, a counter) would keep the loop for the whole backlog, and there
+# may be hundreds of subscribers.
+_EVENTS_PER_TURN = 25
 
 
 class Subscription:

@@ -16,6 +16,7 @@ from orchestrator.daemon.confinement import check_plan, confined
 from orchestrator.daemon.records import NewRun, Source
 from orchestrator.daemon.refusals import wrong_job
 from orchestrator.errors import SpecError
+from orchestrator.runtime.few_threads import in_few_threads
 from orchestrator.spec import JobSpec, RunPlan, encode_job, new_run_id, parse_job, plan_run
 
 
@@ -61,7 +62,7 @@ class Acceptance:
             DaemonError: it can't; the message names the place.
         """
         try:
-            return await anyio.to_thread.run_sync(self._check, wish)
+            return await in_few_threads(self._check, wish)
         except SpecError as error:
             raise _refused(error) from error
 
@@ -89,7 +90,7 @@ class Acceptance:
             )
 
         try:
-            return await anyio.to_thread.run_sync(work)
+            return await in_few_threads(work)
         except SpecError as error:
             raise _refused(error) from error
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
-import anyio.to_thread
+import anyio
 import structlog
 
 from orchestrator.daemon.acceptance import Acceptance, Wish, discard
@@ -18,6 +18,7 @@ from orchestrator.daemon.refusals import draining, line_too_long, no_such_run, n
 from orchestrator.daemon.results_json import encode_result
 from orchestrator.daemon.task_tables import TaskTables
 from orchestrator.errors import JournalError, NotOpenError, OrchestratorError, RunCancelledError, error_text
+from orchestrator.runtime.few_threads import in_few_threads
 from orchestrator.runtime.job_run import JobRun
 from orchestrator.runtime.orchestrator import Orchestrator
 from orchestrator.runtime.owner import Owner
@@ -189,7 +190,7 @@ class Desk:
         if not failed:
             raise nothing_to_retry(run_id)
         spec = await self._intake.spec(run_id)
-        job = await anyio.to_thread.run_sync(
+        job = await in_few_threads(
             lambda: again(plan_run(decode_job(spec), run_id, environ=self._environ), failed)
         )
         new = await self._acceptance.check_retry(
@@ -272,7 +273,7 @@ class Desk:
             try:
                 spec = await self._written(lambda: self._intake.begun(record.run_id), record.run_id)
                 # A job may be megabytes, which the loop has no time to read.
-                job = await anyio.to_thread.run_sync(decode_job, spec)
+                job = await in_few_threads(decode_job, spec)
                 job_run = await self._orchestrator.submit(job, run_id=record.run_id)
             except NotOpenError:
                 self._over(record.run_id)  # the daemon ends: the next start begins it

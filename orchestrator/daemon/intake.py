@@ -67,13 +67,19 @@ _PLACE: Final = msgspec.json.Decoder(_Place)
 class Intake:
     """A file that outlives the daemon. Made by `open`.
 
-    All access goes through one thread of its own. What a method wrote is on the disk when it returns.
+    One thread writes, and another one reads beside it: who looks does not wait for the disk behind those who
+    write. What a method wrote is on the disk when it returns, and every later look sees it.
     """
 
-    def __init__(self, path: Path, thread: ThreadPoolExecutor, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor],
+        connections: tuple[sqlite3.Connection, sqlite3.Connection],
+    ) -> None:
         self.path = path
-        self._thread = thread
-        self._connection = connection
+        self._thread, self._reader = threads
+        self._connection, self._reading = connections
         self._closed = False
 
     @classmethod
@@ -87,21 +93,27 @@ class Intake:
         Raises:
             JournalError: it can't be read or written, or was written by a newer version.
         """
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
+        writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
+        reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake-reader")
         try:
-            connection = await asyncio.wrap_future(thread.submit(connect, path, timeout))
+            writing = await asyncio.wrap_future(writer.submit(connect, path, timeout))
+            reading = await asyncio.wrap_future(reader.submit(connect, path, timeout))
         except sqlite3.Error as error:
-            thread.shutdown(wait=False)
+            for thread in (writer, reader):
+                thread.shutdown(wait=False)
             raise JournalError(str(error), path=str(path)) from error
-        return cls(path, thread, connection)
+        return cls(path, (writer, reader), (writing, reading))
 
     async def close(self) -> None:
         """Close the file, after the writes that were begun. May be called twice."""
         if not self._closed:
             self._closed = True
-            closing = self._thread.submit(self._connection.close)
-            self._thread.shutdown(wait=False)
-            await asyncio.shield(asyncio.wrap_future(closing))
+            opened = (self._thread, self._connection), (self._reader, self._reading)
+            closings = [thread.submit(connection.close) for thread, connection in opened]
+            for thread, _ in opened:
+                thread.shutdown(wait=False)
+            for closing in closings:
+                await asyncio.shield(asyncio.wrap_future(closing))
 
     async def accept(self, run: NewRun) -> tuple[RunRecord, bool]:
         """Write a run down.
@@ -116,10 +128,10 @@ class Intake:
 
         def write() -> tuple[RunRecord, bool]:
             with self._transaction():
-                known = self._known(run.idempotency_key, run.body_hash)
+                known = _known(self._connection, run.idempotency_key, run.body_hash)
                 if known is None:
                     self._insert(run)
-            found = self._one(known or run.run_id)
+            found = _one(self._connection, known or run.run_id)
             if found is None:
                 raise JournalError("a run that was just written is not there", path=str(self.path))
             return found, known is None
@@ -133,15 +145,15 @@ class Intake:
             DaemonError: the key was used for another wish.
         """
 
-        def read() -> RunRecord | None:
-            run_id = self._known(key, body_hash)
-            return None if run_id is None else self._one(run_id)
+        def read(connection: sqlite3.Connection) -> RunRecord | None:
+            run_id = _known(connection, key, body_hash)
+            return None if run_id is None else _one(connection, run_id)
 
-        return await self._run(read)
+        return await self._read(read)
 
     async def get(self, run_id: str) -> RunRecord | None:
         """A run; None if it was never accepted, or is forgotten."""
-        return await self._run(lambda: self._one(run_id))
+        return await self._read(lambda connection: _one(connection, run_id))
 
     async def spec(self, run_id: str) -> bytes:
         """The job of a run, as `encode_job` writes it.
@@ -150,7 +162,7 @@ class Intake:
             LookupError: there is no such run.
         """
         statement = "SELECT spec FROM specs WHERE run_id = ?"
-        row = await self._run(lambda: self._connection.execute(statement, (run_id,)).fetchone())
+        row = await self._read(lambda connection: connection.execute(statement, (run_id,)).fetchone())
         if row is None:
             raise LookupError(run_id)
         return bytes(row[0])
@@ -167,8 +179,9 @@ class Intake:
         """
         wanted = tuple(phases) or tuple(Phase)
         marks = ",".join("?" * len(wanted))
-        found = await self._run(
-            lambda: self._select(
+        found = await self._read(
+            lambda connection: _select(
+                connection,
                 f"WHERE phase IN ({marks}) AND (? IS NULL OR number < ?) ORDER BY number DESC LIMIT ?",
                 (*(phase.value for phase in wanted), after, after, limit),
             )
@@ -177,7 +190,9 @@ class Intake:
 
     async def unfinished(self) -> tuple[RunRecord, ...]:
         """Every run that is not over, in the order in which they came."""
-        return await self._run(lambda: self._select("WHERE phase != ?", (Phase.FINISHED.value,)))
+        return await self._read(
+            lambda connection: _select(connection, "WHERE phase != ?", (Phase.FINISHED.value,))
+        )
 
     async def ended_before(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
         """Runs that were over by then, the first of them.
@@ -203,7 +218,7 @@ class Intake:
             "SELECT json_group_object(state, runs) FROM"
             " (SELECT coalesce(outcome, phase) AS state, count(*) AS runs FROM runs GROUP BY phase, outcome)"
         )
-        (told,) = await self._run(lambda: self._connection.execute(statement).fetchone())
+        (told,) = await self._read(lambda connection: connection.execute(statement).fetchone())
         return msgspec.json.decode(told, type=dict[str, int])
 
     async def begun(self, run_id: str) -> bytes:
@@ -269,16 +284,6 @@ class Intake:
             raise
         self._connection.execute("COMMIT")
 
-    def _known(self, key: str | None, body_hash: str) -> str | None:
-        if key is None:
-            return None
-        row = self._connection.execute("SELECT run_id, body_hash FROM keys WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        if row[1] != body_hash:
-            raise key_reused(row[0])
-        return str(row[0])
-
     def _insert(self, run: NewRun) -> None:
         self._connection.execute(
             "INSERT INTO runs (run_id, job_id, submitter, priority, source, name, parent, folder,"
@@ -304,28 +309,47 @@ class Intake:
                 (run.idempotency_key, run.body_hash, run.run_id),
             )
 
-    def _one(self, run_id: str) -> RunRecord | None:
-        return next(iter(self._select("WHERE run_id = ?", (run_id,))), None)
-
-    def _select(self, clause: str, values: tuple[Any, ...]) -> tuple[RunRecord, ...]:
-        """Runs in the order of their numbers."""
-        rows = f"SELECT json_array({_COLUMNS}) AS row FROM runs {clause}"  # noqa: S608 - ours
-        # Gathered by SQLite: Python's lock is let go for each row, and has to be won again from a busy loop.
-        statement = f"SELECT '[' || coalesce(group_concat(row), '') || ']' FROM ({rows})"  # noqa: S608 - ours
-        (told,) = self._connection.execute(statement, values).fetchone()
-        return tuple(map(_record, sorted(_ROWS.decode(told), key=attrgetter("number"))))
-
     async def _update(self, changes: str, values: tuple[Any, ...], run_id: str) -> None:
         statement = f"UPDATE runs SET {changes} WHERE run_id = ?"  # noqa: S608 - ours
         await self._run(lambda: self._connection.execute(statement, (*values, run_id)))
 
     async def _run(self, work: Callable[[], T]) -> T:
+        return await self._in(self._thread, work)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._in(self._reader, lambda: work(self._reading))
+
+    async def _in(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         if self._closed:
             raise JournalError("it is closed", path=str(self.path))
         try:
-            return await asyncio.wrap_future(self._thread.submit(work))
+            return await asyncio.wrap_future(thread.submit(work))
         except sqlite3.Error as error:
             raise JournalError(str(error), path=str(self.path)) from error
+
+
+def _known(connection: sqlite3.Connection, key: str | None, body_hash: str) -> str | None:
+    if key is None:
+        return None
+    row = connection.execute("SELECT run_id, body_hash FROM keys WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        return None
+    if row[1] != body_hash:
+        raise key_reused(row[0])
+    return str(row[0])
+
+
+def _one(connection: sqlite3.Connection, run_id: str) -> RunRecord | None:
+    return next(iter(_select(connection, "WHERE run_id = ?", (run_id,))), None)
+
+
+def _select(connection: sqlite3.Connection, clause: str, values: tuple[Any, ...]) -> tuple[RunRecord, ...]:
+    """Runs in the order of their numbers."""
+    rows = f"SELECT json_array({_COLUMNS}) AS row FROM runs {clause}"  # noqa: S608 - ours
+    # Gathered by SQLite: Python's lock is let go for each row, and has to be won again from a busy loop.
+    statement = f"SELECT '[' || coalesce(group_concat(row), '') || ']' FROM ({rows})"  # noqa: S608 - ours
+    (told,) = connection.execute(statement, values).fetchone()
+    return tuple(map(_record, sorted(_ROWS.decode(told), key=attrgetter("number"))))
 
 
 def _record(row: _Row) -> RunRecord:

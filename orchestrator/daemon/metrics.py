@@ -178,6 +178,7 @@ def _of_the_account(service: DaemonService) -> Iterator[GaugeMetricFamily | Coun
         "requests_retried": ("Those of them that were not the first try.", batch.rate.repeated),
         "requests_throttled": ("Those that the service put off.", batch.rate.put_off),
         "requests_waited_seconds": ("How long they waited for requests_per_second.", batch.rate.waited),
+        "looks_waited_seconds": ("How long looks waited for looks_per_second.", batch.looks.waited),
     }
     for name, (what, value) in told.items():
         yield CounterMetricFamily(f"orchestrator_account_{name}", what, value=value)

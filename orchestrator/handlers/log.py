@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 import msgspec
@@ -56,6 +58,7 @@ _RENAMED = {"run_id": "run", "job_id": "job", "pool_id": "pool", "node_id": "nod
 # The line has a time of its own, and the name says the class.
 _LEFT_OUT = frozenset({"event", "time"})
 _LISTED = 5
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 
 class LogHandler:
@@ -70,11 +73,23 @@ class LogHandler:
     produces: ClassVar[tuple[type[Event], ...]] = ()
 
     def __init__(self) -> None:
-        self._log = structlog.get_logger()
+        self._made_by: tuple[object, ...] = ()
+        self._made: Any = None
 
     async def handle(self, event: Event, /) -> None:
         """Write the event's line."""
-        getattr(self._log, _level(event))(dotted_name(type(event).__name__), **log_fields(event))
+        logger, level = self._logger(), _level(type(event))
+        # Most events are there for debugging, which nobody does: their fields are not even gathered.
+        if _writes(logger, level):
+            getattr(logger, level)(dotted_name(type(event).__name__), **log_fields(event))
+
+    def _logger(self) -> Any:
+        """As structlog is configured now: it would make one anew for each line."""
+        config = structlog.get_config()
+        made_by = (config["wrapper_class"], config["logger_factory"], config["processors"])
+        if any(a is not b for a, b in zip_longest(made_by, self._made_by)):
+            self._made_by, self._made = made_by, structlog.get_logger().bind()
+        return self._made
 
 
 @functools.cache
@@ -110,9 +125,19 @@ def log_fields(event: Event) -> dict[str, Any]:
     return fields
 
 
-def _level(event: Event) -> str:
-    if isinstance(event, _WARNINGS):
+@functools.cache
+def _level(event_type: type[Event]) -> str:
+    if issubclass(event_type, _WARNINGS):
         return "warning"
-    if isinstance(event, _DETAILS) and not isinstance(event, TaskCompleted):
+    if issubclass(event_type, _DETAILS) and not issubclass(event_type, TaskCompleted):
         return "debug"
     return "info"
+
+
+def _writes(logger: Any, level: str) -> bool:
+    """Whether a line of this level is written; a logger that can't tell may drop it later."""
+    for name in ("is_enabled_for", "isEnabledFor"):
+        # Asked of the class, since some loggers take any name of theirs for a level.
+        if (enabled := getattr(type(logger), name, None)) is not None:
+            return bool(enabled(logger, _LEVELS[level]))
+    return True

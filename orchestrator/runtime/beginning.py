@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import anyio.to_thread
-
 from orchestrator.accounts.account import Account
 from orchestrator.events import RunResumed, RunStarted
 from orchestrator.journal import Journal
+from orchestrator.runtime.few_threads import in_few_threads
 from orchestrator.runtime.history import RunHistory
 from orchestrator.spec.keep import encode_plan, fingerprint
 from orchestrator.spec.plan import RunPlan
@@ -24,8 +23,8 @@ async def write_down(plan: RunPlan, account: Account, journal: Journal) -> None:
         pool_id=plan.pool_id,
         account=account.name,
         endpoint=account.endpoint,
-        fingerprint=await anyio.to_thread.run_sync(fingerprint, plan),
-        plan=await anyio.to_thread.run_sync(encode_plan, plan),
+        fingerprint=await in_few_threads(fingerprint, plan),
+        plan=await in_few_threads(encode_plan, plan),
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import anyio
-import anyio.to_thread
 import structlog
 
 from orchestrator.accounts.account import Account
@@ -19,6 +18,7 @@ from orchestrator.file_threads import FileThreads
 from orchestrator.journal import Journal, RunHold, RunRecord
 from orchestrator.limits import Limits
 from orchestrator.runtime.embedded import EmbeddedService, must_answer, named_service
+from orchestrator.runtime.few_threads import in_few_threads
 from orchestrator.runtime.horizon import refuse_beyond
 from orchestrator.runtime.job_run import JobRun
 from orchestrator.runtime.journal_place import default_journal_dir
@@ -247,12 +247,12 @@ class Orchestrator:
         """
         if self._leaving:
             raise NotOpenError
-        plan = await anyio.to_thread.run_sync(
+        plan = await in_few_threads(
             lambda: planned(spec, run_id or new_run_id(), environ=self._environ, only=only_failed)
         )
         if (begun := await run_of_job(self.journal, plan, self.account)) is not None:
             return await self._take_up(begun)
-        await anyio.to_thread.run_sync(refuse_unwritable, plan)
+        await in_few_threads(refuse_unwritable, plan)
         refuse_beyond(self.account.storage.longest_address, plan, self._limits)
         return self._drive(plan, await self.journal.hold(plan.run_id))
 

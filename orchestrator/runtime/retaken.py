@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 
-import anyio.to_thread
 import msgspec
 
 from orchestrator.errors import (
@@ -15,6 +14,7 @@ from orchestrator.errors import (
 )
 from orchestrator.events import Event, RunInterrupted
 from orchestrator.journal import Journal
+from orchestrator.runtime.few_threads import in_few_threads
 from orchestrator.runtime.history import RunHistory
 from orchestrator.spec.keep import decode_plan
 from orchestrator.spec.plan import RunPlan
@@ -53,7 +53,7 @@ async def read_plan(journal: Journal, run_id: str) -> RunPlan:
             path=str(journal.path),
         )
     try:
-        return await anyio.to_thread.run_sync(decode_plan, kept)
+        return await in_few_threads(decode_plan, kept)
     except (msgspec.MsgspecError, ValueError) as error:
         told = f"the plan of run {run_id} can't be read: {error}"
         raise JournalError(told, path=str(journal.path)) from error

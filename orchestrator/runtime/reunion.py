@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import anyio.to_thread
-
 from orchestrator.accounts.account import Account
 from orchestrator.errors import ConfigError, RunHeldError, SpecError
 from orchestrator.journal import Journal, RunRecord
+from orchestrator.runtime.few_threads import in_few_threads
 from orchestrator.spec.keep import fingerprint
 from orchestrator.spec.plan import RunPlan
 
@@ -84,7 +83,7 @@ async def run_of_job(journal: Journal, plan: RunPlan, account: Account) -> RunRe
     if not same:
         return None
     record = same[-1]
-    if record.fingerprint != await anyio.to_thread.run_sync(fingerprint, plan):
+    if record.fingerprint != await in_few_threads(fingerprint, plan):
         raise SpecError(
             f"job {record.job_id} is not over: run {record.run_id} began it from another job file or with "
             f"other inputs; take that up by `orchestrator resume {record.run_id}`, or give this job another "

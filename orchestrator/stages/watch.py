@@ -19,6 +19,7 @@ from orchestrator.errors import (
 )
 from orchestrator.events import Event, Publish
 from orchestrator.limits import Limits
+from orchestrator.stages.reach import Reach
 from orchestrator.stages.reactivate import Reactivation
 from orchestrator.states import JobState
 from orchestrator.tracker import TaskTracker
@@ -51,9 +52,9 @@ def next_interval(interval: float, *, changes: int, pages: int, limits: Limits) 
 class TaskWatch:
     """One stream of looks at the tasks of one job.
 
-    Most looks ask only for what changed since the last one, with an overlap, since the service's clocks and
-    the nodes' differ and late rows happen; every so often one asks for everything. A look that fails is
-    tried again at the next: a failed poll never fails a healthy task.
+    Most looks ask only for what changed since the last one, with an overlap (see `Reach`); every so often one
+    asks for everything. A look that fails is tried again at the next: a failed poll never fails a healthy
+    task.
 
     Args:
         job_id: of the job.
@@ -92,6 +93,7 @@ class TaskWatch:
         self._failing: tuple[float, str] | None = None
         self._newest: datetime | None = None
         self._took = 0.0
+        self._reach = Reach(limits.watch_overlap)
         self._last_full = -float("inf")
         self._interval = limits.poll_floor
         self._changes = 0
@@ -128,6 +130,7 @@ class TaskWatch:
 
     async def _attempt(self) -> str | None:
         """One look; returns why there will be no other, None otherwise."""
+        await self._batch.looks.turn()
         began = anyio.current_time()
         try:
             ended = await self._look()
@@ -175,7 +178,10 @@ class TaskWatch:
                     if newest is None or snapshot.state_changed > newest:
                         newest = snapshot.state_changed
                     if self._ours(snapshot.id) and not self._reactivation.keeps(snapshot):
-                        told.extend(self._tracker.observe(snapshot))
+                        news = self._tracker.observe(snapshot)
+                        if news:
+                            told.extend(news)
+                            self._note_lateness(snapshot.state_changed)
                     if len(told) >= _TOLD_TOGETHER:
                         await self._tell(told)
                 await self._tell(told)
@@ -197,11 +203,16 @@ class TaskWatch:
         self._changes += len(events)
         await self._publish(*events)
 
+    def _note_lateness(self, changed: datetime) -> None:
+        if self._newest is not None and changed < self._newest:
+            self._reach.came(max((self._newest - changed).total_seconds() - self._took, 0.0))
+
     def _changed_since(self) -> str | None:
         if self._newest is None:
             return None
         # What changes while a list is read may be on a page that was read already.
-        since = self._newest - timedelta(seconds=self._limits.watch_overlap + self._took)
+        reach = self._reach.next(anyio.current_time())
+        since = self._newest - timedelta(seconds=reach + self._took)
         return f"stateTransitionTime ge DateTime'{since:%Y-%m-%dT%H:%M:%S.%f}Z'"
 
 

@@ -15,6 +15,22 @@ from orchestrator.tracker import PoolTracker
 
 log = structlog.get_logger()
 
+_SLOWER = 1.5
+_SLOWEST = 8
+
+
+def next_pause(pause: float, *, changed: bool, limits: Limits) -> float:
+    """How long to wait for the next look: longer and longer while nothing changes.
+
+    Args:
+        pause: before the last look, in seconds.
+        changed: whether that told anything.
+        limits: `pool_poll_interval`.
+    """
+    if changed:
+        return limits.pool_poll_interval
+    return min(pause * _SLOWER, limits.pool_poll_interval * _SLOWEST)
+
 
 async def watch_pool(
     *, run_id: str, pool_id: str, batch: BatchAccount, tracker: PoolTracker, publish: Publish, limits: Limits
@@ -39,20 +55,27 @@ async def watch_pool(
     nudge = Nudge(
         run_id=run_id, pool_id=pool_id, batch=batch, tracker=tracker, publish=publish, limits=limits
     )
+    interval = limits.pool_poll_interval
     while True:
+        await batch.looks.turn()
+        changed = False
         try:
-            pool = await batch.get_pool(pool_id)
-            nodes = await batch.list_nodes(pool_id)
+            async with batch.looks.slots:
+                pool = await batch.get_pool(pool_id)
+                nodes = await batch.list_nodes(pool_id)
         except NotFoundError:
             tracker.observe_missing()
         except (ServiceError, UnreachableError) as error:
             log.warning("watch_pool.look_failed", pool=pool_id, error=str(error))
         else:
-            await publish(*tracker.observe_pool(pool), *tracker.observe_nodes(nodes))
+            told = (*tracker.observe_pool(pool), *tracker.observe_nodes(nodes))
+            changed = bool(told)
+            await publish(*told)
             ours = dict(pool.metadata).get(RUN_KEY) == run_id
             hopeless = tracker.hopeless()
             if hopeless is not None and not (ours and nudge.hopes):
                 raise hopeless
             if ours:
                 await nudge.help()
-        await anyio.sleep(limits.pool_poll_interval)
+        interval = next_pause(interval, changed=changed, limits=limits)
+        await anyio.sleep(interval)

@@ -11,10 +11,12 @@ from tests.acceptance.daemon.daemons import Daemon
 from tests.soak.conftest import StartService
 from tests.soak.fairness import run_evenly
 from tests.soak.readings import read, tell
-from tests.soak.traffic import client_of
+from tests.soak.traffic import client_of, simulated
 
 RUNS = int(os.environ.get("SOAK_RUNS") or 200)
 TASKS = int(os.environ.get("SOAK_TASKS") or 1000)
+LOGS = os.environ.get("SOAK_LOGS") or "on_failure"
+"""Simulated tasks write none: with `always` it is asked for 400,000 blobs that can't be there."""
 
 
 @pytest.mark.soak
@@ -27,9 +29,11 @@ async def test_of_two_hundred_runs_at_once_none_is_starved(
     with Daemon(tmp_path, start_service(), daemon_limits=room, limits=calm) as daemon:
         assert daemon.running is not None
         async with client_of(daemon) as client:
-            seen = await run_evenly(client, runs=RUNS, tasks=TASKS, seconds=0.5, slots=8, within=3000)
+            job = simulated(TASKS, seconds=0.5, slots=8, logs=LOGS)
+            seen = await run_evenly(client, job, runs=RUNS, within=3000)
             memory = read(daemon.running.process.pid).memory
     load = os.getloadavg()[0]
     tell(f"{RUNS} runs of {TASKS} tasks: {seen.told()}; {memory / 1e6:.0f} MB; load {load:.1f}")
     assert seen.mean() > 0.9
-    assert seen.scrape(0.5) < 0.1
+    assert min(seen.least) > 0.1
+    assert seen.scrape() < 0.1

@@ -22,20 +22,28 @@ _PAUSE = 0.2
 
 
 def simulated(
-    tasks: int, *, seconds: float, failing: int = 0, nodes: int = 1, slots: int = 4, **changes: Any
+    tasks: int,
+    *,
+    seconds: float,
+    failing: int = 0,
+    nodes: int = 1,
+    slots: int = 4,
+    logs: str = "always",
+    **changes: Any,
 ) -> dict[str, Any]:
     """A job whose tasks only pretend to run.
 
     Args:
         seconds: that each task takes.
         failing: how many of them end with exit code 3.
+        logs: which of them are asked for, though nothing is there.
     """
     pool = {**JOB["pool"], "target_dedicated_nodes": nodes, "task_slots_per_node": slots, "rest": SIMULATED}
     commands = [
         f"simulate --seconds {seconds} --exit-code {3 if number < failing else 0}" for number in range(tasks)
     ]
     made = [
-        {"id": f"t-{number}", "command_line": command, "shell": False}
+        {"id": f"t-{number}", "command_line": command, "shell": False, "logs": logs}
         for number, command in enumerate(commands)
     ]
     return {**JOB, "pool": pool, "tasks": made, **changes}

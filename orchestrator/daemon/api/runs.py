@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import anyio.lowlevel
 import msgspec
 from aiohttp import web
 
 from orchestrator.daemon import refusals
 from orchestrator.daemon.api import queries
 from orchestrator.daemon.api.bodies import read_wish
-from orchestrator.daemon.api.views import RunPage, json_response, run_view
+from orchestrator.daemon.api.views import RunPage, RunView, json_response, run_view
 from orchestrator.daemon.records import Phase
 from orchestrator.daemon.service import DaemonService
 
 PRIORITY = 1000
 _LONGEST_WORD = 200
+_VIEWS_PER_TURN = 100
+"""A whole page would keep the loop for long."""
 
 
 async def submit(request: web.Request, service: DaemonService) -> web.Response:
@@ -39,7 +42,11 @@ async def list_runs(request: web.Request, service: DaemonService) -> web.Respons
     if "after" in request.query:
         after = (await service.desk.find(request.query["after"])).number
     found = await service.intake.page(phases=(Phase(phase),) if phase else (), after=after, limit=limit + 1)
-    shown = [run_view(record, service) for record in found[:limit]]
+    shown: list[RunView] = []
+    for record in found[:limit]:
+        shown.append(run_view(record, service))
+        if len(shown) % _VIEWS_PER_TURN == 0:
+            await anyio.lowlevel.checkpoint()
     return json_response(RunPage(runs=shown, next=shown[-1].id if len(found) > limit else None))
 
 

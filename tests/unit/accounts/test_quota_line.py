@@ -55,6 +55,25 @@ async def test_who_asked_first_gets_the_first_place_and_nobody_is_overtaken() ->
     assert len(line) == 0
 
 
+async def test_while_nobody_is_in_line_all_ask_at_once() -> None:
+    line = QuotaLine(interval=60)
+    line.patient = True
+    asking: list[str] = []
+    all_ask = anyio.Event()
+
+    async def attempt(run_id: str) -> None:
+        asking.append(run_id)
+        if len(asking) == 3:
+            all_ask.set()
+        await all_ask.wait()
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            for run_id in ("a", "b", "c"):
+                group.start_soon(line.through, "job", run_id, lambda run_id=run_id: attempt(run_id))
+    assert sorted(asking) == ["a", "b", "c"]
+
+
 async def test_who_gives_up_makes_room_for_the_next_and_each_quota_has_its_own_line() -> None:
     line, account, pools = QuotaLine(interval=60), Account(0), Account(1)
     line.patient = True

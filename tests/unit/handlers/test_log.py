@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from orchestrator.events import (
@@ -23,6 +26,16 @@ from orchestrator.states import FailureInfo, NodeState, RunState, TaskKey, TaskS
 
 KEY = TaskKey("job", "t1")
 FAILURE = FailureInfo(category="usererror", code="FailureExitCode", message="it failed")
+
+
+@pytest.fixture(autouse=True)
+def structlog_as_it_comes() -> Iterator[None]:
+    """Whatever earlier tests have configured: a level above it would leave lines out."""
+    configured, config = structlog.is_configured(), structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    if configured:
+        structlog.configure(**config)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +141,14 @@ async def test_what_went_wrong_is_a_warning_and_what_is_many_is_for_debugging(
     with capture_logs() as lines:
         await LogHandler().handle(event)
     assert [line["log_level"] for line in lines] == [level]
+
+
+async def test_a_line_that_nobody_wants_is_not_made(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    started = TaskStarted(run_id="r", key=KEY, previous=None, state=TaskState.RUNNING)
+    handler = LogHandler()
+    await handler.handle(started)
+    assert capsys.readouterr().out == ""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    await handler.handle(started)
+    assert "task.started" in capsys.readouterr().out

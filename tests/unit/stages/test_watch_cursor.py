@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import anyio
 
+from orchestrator.accounts.looks import Looks
 from orchestrator.errors import UnreachableError
 from orchestrator.events import Event
 from orchestrator.limits import Limits
@@ -30,8 +31,9 @@ class Service:
     """Lists tasks as a script says, a list of pages a look; an exception among them ends the list there."""
 
     def __init__(self, looks: Sequence[Look], *, pause: float = 0) -> None:
-        self.looks = iter(looks)
+        self.script = iter(looks)
         self.pause = pause
+        self.looks = Looks(LIMITS)
         self.asked: list[datetime | None] = []
 
     async def get_job(self, job_id: str) -> JobSnapshot:
@@ -40,7 +42,7 @@ class Service:
     async def list_tasks(self, job_id: str, *, filter: str | None) -> AsyncIterator[list[TaskSnapshot]]:  # noqa: A002 - the API's word
         found = re.search(r"'(.*)'", filter or "")
         self.asked.append(datetime.fromisoformat(found[1]) if found else None)
-        for page in next(self.looks, []):
+        for page in next(self.script, []):
             if isinstance(page, Exception):
                 raise page
             yield page
@@ -56,7 +58,7 @@ async def watched(service: Service, *, looks: int) -> list[datetime | None]:
     tracker = TaskTracker("r", "j")
     watch = TaskWatch(
         job_id="j",
-        batch=service,  # type: ignore[arg-type]  # the two methods that the stage uses
+        batch=service,  # type: ignore[arg-type]  # what the stage uses of it
         tracker=tracker,
         publish=publish,
         limits=LIMITS,
