@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from orchestrator.daemon.config import LogFormat, LogLevel
+from orchestrator.daemon.log_writer import LogWriter
 
 _LEVELS = {
     LogLevel.DEBUG: logging.DEBUG,
@@ -28,7 +30,8 @@ class DaemonLogs:
     """
 
     def __init__(self, form: LogFormat, level: LogLevel) -> None:
-        self._level = _LEVELS[level]
+        self._writer = LogWriter(sys.stderr)
+        atexit.register(self._writer.flush)
         renderer: Any = (
             structlog.processors.JSONRenderer()
             if form is LogFormat.JSON
@@ -44,12 +47,12 @@ class DaemonLogs:
             structlog.processors.format_exc_info,
         ]
         structlog.configure(
-            processors=[self._drop, structlog.dev.set_exc_info, *shared, renderer],
-            wrapper_class=structlog.BoundLogger,
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            processors=[*shared, renderer],
+            logger_factory=lambda *_: self._writer,
             cache_logger_on_first_use=False,
         )
-        handler = logging.StreamHandler(sys.stderr)
+        self.set_level(level)
+        handler = logging.StreamHandler(self._writer)
         handler.setFormatter(
             structlog.stdlib.ProcessorFormatter(
                 foreign_pre_chain=shared,
@@ -62,16 +65,17 @@ class DaemonLogs:
         logging.getLogger("aiohttp.server").addFilter(_our_own_fault)
 
     def set_level(self, level: LogLevel) -> None:
-        """Write from this level on."""
-        self._level = _LEVELS[level]
+        """Write from this level on; what is below it costs next to nothing."""
+        structlog.configure(
+            **{
+                **structlog.get_config(),
+                "wrapper_class": structlog.make_filtering_bound_logger(_LEVELS[level]),
+            }
+        )
 
-    def _drop(
-        self, _logger: object, method: str, event: structlog.typing.EventDict
-    ) -> structlog.typing.EventDict:
-        name = {"exception": "error", "warn": "warning"}.get(method, method).upper()
-        if logging.getLevelNamesMapping().get(name, logging.INFO) < self._level:
-            raise structlog.DropEvent
-        return event
+    def flush(self) -> None:
+        """Write all lines that wait: the program is about to end by a way that leaves no time for it."""
+        self._writer.flush()
 
 
 def _our_own_fault(record: logging.LogRecord) -> bool:

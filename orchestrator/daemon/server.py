@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import stat
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -157,7 +156,7 @@ class _Server:
         for path in (self._config.socket_path, self._config.state / ADDRESS_FILE):
             if path is not None:
                 path.unlink(missing_ok=True)
-        sys.stderr.flush()
+        self._logs.flush()
         os._exit(code)
 
     def _reload(self) -> None:
