@@ -16,7 +16,7 @@ from orchestrator.errors import NotFoundError, ServiceError, UnreachableError
 from orchestrator.events import Publish, SubmissionCompleted, TasksRejected, TasksSubmitted
 from orchestrator.limits import Limits
 from orchestrator.stages.pace import Gate, Pace
-from orchestrator.stages.workers import run_workers
+from orchestrator.stages.workers import Call, run_as_called
 
 log = structlog.get_logger()
 
@@ -116,12 +116,16 @@ class TaskSubmission:
         send, receive = anyio.create_memory_object_stream[list[TaskBody]](limits.submissions)
         producers = iter([send])  # one of the workers makes the requests, the others send them
 
-        async def work() -> None:
+        async def work(call: Call) -> None:
             producer = next(producers, None)
-            await (self._produce(producer) if producer is not None else self._consume(receive))
+            if producer is None:
+                await self._consume(receive, call)
+            else:
+                call()
+                await self._produce(producer)
 
         try:
-            await run_workers(limits.submissions + 1, work)
+            await run_as_called(limits.submissions + 1, work)
         finally:
             receive.close()
         await self._publish(
@@ -166,9 +170,10 @@ class TaskSubmission:
             if chunk := packer.flush():
                 await send.send(chunk)
 
-    async def _consume(self, receive: MemoryObjectReceiveStream[list[TaskBody]]) -> None:
+    async def _consume(self, receive: MemoryObjectReceiveStream[list[TaskBody]], call: Call) -> None:
         async with receive.clone() as chunks:
             async for chunk in chunks:
+                call()  # for the next one: most runs are over before all workers that may be had work
                 await self._submit(chunk)
 
     async def _submit(self, chunk: list[TaskBody]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import anyio
 
 from orchestrator.errors import OrchestratorError
+
+Call: TypeAlias = Callable[[], None]
 
 
 async def run_workers(count: int, work: Callable[[], Awaitable[None]]) -> None:
@@ -20,17 +23,42 @@ async def run_workers(count: int, work: Callable[[], Awaitable[None]]) -> None:
         OrchestratorError: the first one that a worker raised, as itself and not in a group; the others are
             cancelled.
     """
+
+    async def and_the_next(call: Call) -> None:
+        call()
+        await work()
+
+    if count > 0:
+        await run_as_called(count, and_the_next)
+
+
+async def run_as_called(most: int, work: Callable[[Call], Awaitable[None]]) -> None:
+    """Run a coroutine function, and once more beside it whenever one that runs calls for another.
+
+    Args:
+        most: how many in all; further calls are ignored.
+        work: given the call; what it takes from a shared source, only as many as there is work for are made.
+
+    Raises:
+        OrchestratorError: as `run_workers` raises it.
+    """
     failures: list[OrchestratorError] = []
+    left = most
 
     async def guarded() -> None:
         try:
-            await work()
+            await work(call)
         except OrchestratorError as error:
             failures.append(error)
             group.cancel_scope.cancel()
 
-    async with anyio.create_task_group() as group:
-        for _ in range(count):
+    def call() -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
             group.start_soon(guarded)
+
+    async with anyio.create_task_group() as group:
+        call()
     if failures:
         raise failures[0]
