@@ -17,9 +17,10 @@ from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.states import BlobSnapshot
 
 _PARTS_AT_ONCE: Final = 4
-_MORE: Final = 1.25
-"""How much larger the parts are than the first piece: of a range of 4 MiB or less Azurite makes an MD5,
-whether anybody asks or not, and then brings a third as much a second (measured)."""
+_FIRST: Final = 1.25
+_PART: Final = 4
+"""How many blocks the first piece and the parts are. Each piece costs Azurite as much as some MiB of content,
+and of a range of 4 MiB or less it makes an MD5, whether anybody asks or not (both measured)."""
 
 
 class BlobDownload:
@@ -30,7 +31,7 @@ class BlobDownload:
         container: of the blob.
         blob: its name.
         persist: carries out a request with retries.
-        block_size: of a piece.
+        block_size: what the sizes of the pieces follow.
         budget: what is read waits in it until it is taken.
 
     Attributes:
@@ -52,7 +53,8 @@ class BlobDownload:
         self._container = container
         self._blob = blob
         self._persist = persist
-        self._block_size = block_size
+        self._first_size = int(block_size * _FIRST)
+        self._part_size = block_size * _PART
         self._budget = budget
 
     async def bring(self, take: Callable[[bytes], Awaitable[None]]) -> None:
@@ -70,7 +72,7 @@ class BlobDownload:
             UnreachableError: no answer came.
             OrchestratorError: what `take` raises.
         """
-        taken = await self._budget.take(self._block_size)
+        taken = await self._budget.take(self._first_size)
         try:
             first = await self._first()
             if first is None:
@@ -87,12 +89,12 @@ class BlobDownload:
             self._budget.give_back(taken)
         del first
         if offset < size:
-            parts = _Parts(self._part, int(self._block_size * _MORE), self._budget, take)
+            parts = _Parts(self._part, self._part_size, self._budget, take)
             await parts.bring(offset, size, etag)
 
     async def _first(self) -> Piece | None:
         try:
-            return await self._part(0, self._block_size, None)
+            return await self._part(0, self._first_size, None)
         except ServiceError as refused:
             if refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final, TypeAlias
 
 from orchestrator.errors import StagingError
@@ -15,12 +15,16 @@ from orchestrator.stages.package import KEPT, FileDigest, digest_path
 Read: TypeAlias = tuple[FileDigest, bytes | None]
 """What a file's content is, and the content itself where it is tiny."""
 
-_FILES: Final = 32
+_TOGETHER: Final = 16
+"""Files that are read with one change of thread."""
 _BYTES: Final = 1 << 20
+"""Of them, after which no more are taken."""
+_AHEAD: Final = 32
+"""Files that may wait to be sent, but for those that are just being read."""
 
 
 class InputReader:
-    """Gives inputs in their order, each once, to whoever asks; several may.
+    """Reads inputs ahead of those who send them, in their order.
 
     Args:
         files: the inputs.
@@ -41,20 +45,25 @@ class InputReader:
         self._threads = threads
         self._skip = skip
         self._check = check
-        self._ready: deque[tuple[InputFile, Read | None]] = deque()
-        self._reading = asyncio.Lock()
+        self._ready = asyncio.Queue[tuple[InputFile, Read | None] | None](_AHEAD)
 
-    async def next(self) -> tuple[InputFile, Read | None] | None:
-        """The next input, and what was read of it where it is tiny; None after the last.
+    async def run(self) -> None:
+        """Read all of them, as fast as `next` is asked for them.
 
         Raises:
-            StagingError: one of the next ones can't be read, or must not be used.
+            StagingError: one can't be read, or must not be used.
         """
-        while not self._ready:
-            async with self._reading:
-                if not self._ready and not await self._refill():
-                    return None
-        return self._ready.popleft()
+        while taken := self._take():
+            for read in await self._threads.run(self._read_some, taken):
+                await self._ready.put(read)
+        await self._ready.put(None)
+
+    async def next(self) -> tuple[InputFile, Read | None] | None:
+        """The next input, each once, and what was read of it where it is tiny; None after the last."""
+        taken = await self._ready.get()
+        if taken is None:
+            await self._ready.put(None)  # for who asks next
+        return taken
 
     async def read(self, file: InputFile) -> Read:
         """Read one that is not tiny.
@@ -62,7 +71,7 @@ class InputReader:
         Raises:
             StagingError: it can't be read, or must not be used.
         """
-        return (await self._threads.run(self._read_all, (file,)))[0]
+        return await self._threads.run(self._read, file)
 
     async def check(self, file: InputFile) -> None:
         """Make sure of one that is not read here.
@@ -73,29 +82,25 @@ class InputReader:
         if self._check is not None:
             await self._threads.run(self._check, file)
 
-    async def _refill(self) -> bool:
-        tiny: list[InputFile] = []
-        rest: InputFile | None = None
+    def _take(self) -> list[tuple[InputFile, bool]]:
+        """The next ones, and whether each is read ahead."""
+        taken: list[tuple[InputFile, bool]] = []
         size = 0
-        while size < _BYTES and len(tiny) < _FILES and (file := next(self._files, None)) is not None:
-            if file.size > KEPT or self._skip(file):
-                rest = file
+        for file in islice(self._files, _TOGETHER):
+            tiny = file.size <= KEPT and not self._skip(file)
+            taken.append((file, tiny))
+            size += file.size if tiny else 0
+            if size >= _BYTES:
                 break
-            tiny.append(file)
-            size += file.size
-        if tiny:
-            self._ready.extend(zip(tiny, await self._threads.run(self._read_all, tiny), strict=True))
-        if rest is not None:
-            self._ready.append((rest, None))
-        return bool(tiny) or rest is not None
+        return taken
 
-    def _read_all(self, files: Sequence[InputFile]) -> list[Read]:
-        read = []
-        for file in files:
-            if self._check is not None:
-                self._check(file)
-            read.append(digest_path(file.path))
-        return read
+    def _read_some(self, taken: list[tuple[InputFile, bool]]) -> list[tuple[InputFile, Read | None]]:
+        return [(file, self._read(file) if tiny else None) for file, tiny in taken]
+
+    def _read(self, file: InputFile) -> Read:
+        if self._check is not None:
+            self._check(file)
+        return digest_path(file.path)
 
 
 def refuse_changed(file: InputFile) -> None:

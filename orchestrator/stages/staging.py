@@ -206,19 +206,25 @@ class Staging:
             check=refuse_changed if self._resumed else None,
         )
 
+        readers = iter([reader])  # one of the workers reads ahead, the others send
+
         async def work() -> None:
-            while (taken := await reader.next()) is not None:
-                file, read = taken
-                blob = self._brought_before(file) or await self._bring_input(reader, file, read)
-                await send.send((file.index, blob))
+            mine = next(readers, None)
+            await (mine.run() if mine is not None else self._send_all(reader, send))
 
         # The stream is closed without a pause, so that an error here is known before its consequences there.
         with closing(self._threads), send:
-            await run_workers(self._limits.uploads, work)
+            await run_workers(self._limits.uploads + 1, work)
         if last and not self._before.completed:
             await self._publish(
                 StagingCompleted(run_id=self._plan.run_id, files=self._count, size=self._size)
             )
+
+    async def _send_all(self, reader: InputReader, send: MemoryObjectSendStream[Arrival]) -> None:
+        while (taken := await reader.next()) is not None:
+            file, read = taken
+            blob = self._brought_before(file) or await self._bring_input(reader, file, read)
+            await send.send((file.index, blob))
 
     def _brought_before(self, file: InputFile) -> str | None:
         blob = self._before.inputs.get(file.index)

@@ -158,10 +158,10 @@ async def test_writing_again_replaces_the_blob(storage: StorageAccount, containe
 async def test_a_blob_that_is_replaced_while_it_is_read_is_not_mixed(
     storage: StorageAccount, container: str
 ) -> None:
-    await storage.upload_bytes(container, "b", b"1" * (5 * 1024 * 1024))
+    await storage.upload_bytes(container, "b", b"1" * (6 * 1024 * 1024))
 
     async def replace(_: bytes | memoryview) -> None:
-        await storage.upload_bytes(container, "b", b"2" * (5 * 1024 * 1024))
+        await storage.upload_bytes(container, "b", b"2" * (6 * 1024 * 1024))
 
     with pytest.raises(ServiceError) as raised:
         await storage.download(container, "b").bring(replace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,8 +40,12 @@ def written(folder: Path, *sizes: int) -> list[InputFile]:
 
 async def all_of(reader: InputReader) -> list[tuple[InputFile, Read | None]]:
     found = []
-    while (taken := await reader.next()) is not None:
-        found.append(taken)
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(reader.run())
+        while (taken := await reader.next()) is not None:
+            found.append(taken)
+        assert await reader.next() is None
+        await reading
     return found
 
 
@@ -72,7 +77,7 @@ async def test_one_that_was_changed_is_refused_by_name(tmp_path: Path, threads: 
     files[1].path.write_bytes(b"longer now")
     reader = InputReader(files, threads=threads, skip=lambda _: False, check=refuse_changed)
     with pytest.raises(StagingError, match="changed") as raised:
-        await reader.next()
+        await reader.run()
     assert raised.value.path == str(files[1].path)
     files[2].path.unlink()
     with pytest.raises(StagingError, match="not there any more"):
