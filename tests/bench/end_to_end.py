@@ -42,7 +42,8 @@ class Work:
         shutil.copytree("node_task", package / "node_task", ignore=shutil.ignore_patterns("__pycache__"))
         program = folder / "node_task.pyz"
         zipapp.create_archive(package, program, main="node_task.__main__:main")
-        self.command = f"{sys.executable} {program} topwords {{file}} --numwords 3"
+        # Without site: what a development environment puts into the start of each Python is nobody's work.
+        self.command = f"{sys.executable} -IS {program} topwords {{file}} --numwords 3"
 
     async def bare(self, folder: Path) -> float:
         """The commands and nothing else, as many at a time as the node has slots; gives seconds."""
