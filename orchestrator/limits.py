@@ -96,7 +96,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     uploads: int = 8
     downloads: int = 8
-    submissions: int = 32
+    submissions: int = 64
     requests_per_second: float = 0.0
     looks: int = 8
     looks_per_second: float = 100.0

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 from base64 import b64decode, b64encode
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -172,6 +172,33 @@ class DirectBlobs:
             size = int(answer.headers["Content-Range"].rpartition("/")[2])
             md5 = _told_md5(answer.headers, whole=sum(map(len, chunks)) == size)
             return Piece(chunks, size, answer.headers["ETag"], md5)
+
+    async def pour(
+        self,
+        container: str,
+        blob: str,
+        *,
+        offset: int,
+        length: int,
+        etag: str,
+        take: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Read a piece of a blob without keeping it (REST: Get Blob).
+
+        Args:
+            container: of the blob.
+            blob: its name.
+            offset: of the first byte.
+            length: the most bytes that are to come.
+            etag: of the version that it must still have.
+            take: gets what came as it came; what it raises is let through.
+        """
+        headers = {"x-ms-range": f"bytes={offset}-{offset + length - 1}", "If-Match": etag}
+        async with self._answer("GET", container, blob, headers) as answer:
+            if answer.status != HTTPStatus.PARTIAL_CONTENT:
+                raise await _refused(answer)
+            async for chunk in answer.content.iter_any():
+                await take(chunk)
 
     async def look(self, container: str, blob: str) -> BlobSnapshot:
         """What there is to know of a blob without reading it (REST: Get Blob Properties).

@@ -1,4 +1,7 @@
-"""Brings a blob in pieces: a small one in one request, a large one in parts, a few under way at once.
+"""Brings a blob in pieces: a small one in one request, a large one in parts.
+
+Far away a few parts are under way at once: the network is fastest so. On this machine one after the other is:
+nothing is kept but what was just read, and each request costs the server less than the next.
 
 What there is to know of a blob comes with its first piece: nobody has to ask for that before.
 """
@@ -7,20 +10,34 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import anyio
 
 from orchestrator.accounts.budget import TransferBudget
 from orchestrator.accounts.direct import DirectBlobs, Piece
+from orchestrator.accounts.failures import Answer, AnswerError, Failure
 from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.states import BlobSnapshot
+
+T = TypeVar("T")
 
 _PARTS_AT_ONCE: Final = 4
 _FIRST: Final = 1.25
 _PART: Final = 4
 """How many blocks the first piece and the parts are. Each piece costs Azurite as much as some MiB of content,
 and of a range of 4 MiB or less it makes an MD5, whether anybody asks or not (both measured)."""
+
+
+_POURED: Final = 64 * 1024 * 1024
+"""Of one request where nothing is kept: short enough for the time that a request is given."""
+
+
+class Persist(Protocol):
+    """Carries out a request with retries."""
+
+    async def __call__(self, send: Callable[[], Awaitable[T]], /) -> T:
+        """Call it until it succeeds or can't; returns what it returned."""
 
 
 class BlobDownload:
@@ -32,6 +49,7 @@ class BlobDownload:
         blob: its name.
         persist: carries out a request with retries.
         block_size: what the sizes of the pieces follow.
+        near: whether the storage is on this machine.
         budget: what is read waits in it until it is taken.
 
     Attributes:
@@ -44,9 +62,10 @@ class BlobDownload:
         container: str,
         blob: str,
         *,
-        persist: Callable[[Callable[[], Awaitable[Piece]]], Awaitable[Piece]],
+        persist: Persist,
         block_size: int,
         budget: TransferBudget,
+        near: bool,
     ) -> None:
         self.found: BlobSnapshot | None = None
         self._direct = direct
@@ -56,6 +75,7 @@ class BlobDownload:
         self._first_size = int(block_size * _FIRST)
         self._part_size = block_size * _PART
         self._budget = budget
+        self._near = near
 
     async def bring(self, take: Callable[[bytes], Awaitable[None]]) -> None:
         """Bring the content, in order, all of one version of the blob.
@@ -88,9 +108,32 @@ class BlobDownload:
         finally:
             self._budget.give_back(taken)
         del first
-        if offset < size:
+        if self._near:
+            await self._pour(offset, size, etag, take)
+        elif offset < size:
             parts = _Parts(self._part, self._part_size, self._budget, take)
             await parts.bring(offset, size, etag)
+
+    async def _pour(self, offset: int, end: int, etag: str, take: Callable[[bytes], Awaitable[None]]) -> None:
+        at = until = offset
+
+        async def taken(chunk: bytes) -> None:
+            nonlocal at
+            await take(chunk)
+            at += len(chunk)
+
+        async def attempt() -> None:
+            # One that is tried again goes on where the one before broke off.
+            if at < until:
+                await self._direct.pour(
+                    self._container, self._blob, offset=at, length=until - at, etag=etag, take=taken
+                )
+            if at < until:
+                raise AnswerError(Failure(answer=Answer.LOST, message="the answer ended too soon"))
+
+        while at < end:
+            until = min(at + _POURED, end)
+            await self._persist(attempt)
 
     async def _first(self) -> Piece | None:
         try:

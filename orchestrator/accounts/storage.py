@@ -24,6 +24,7 @@ from orchestrator.accounts.containers import Containers
 from orchestrator.accounts.direct import DirectBlobs
 from orchestrator.accounts.download import BlobDownload
 from orchestrator.accounts.retry import Tries, persist
+from orchestrator.accounts.settings import is_loopback
 from orchestrator.accounts.signing import SasSigner
 from orchestrator.accounts.upload import BlobUpload, FileVersion
 from orchestrator.errors import ConflictError, NotFoundError, ServiceError
@@ -75,6 +76,7 @@ class StorageAccount:
         self.containers = Containers(service, limits=limits, rng=self._rng)
         self._signer = SasSigner(service, account=account, key=key, limits=limits, rng=self._rng)
         self._base = urlsplit(service.url)
+        self._near = is_loopback(service.url)
         root = f"{self._base.scheme}://{self._base.netloc}{self._base.path.rstrip('/')}"
         self._root = root
         self._direct = DirectBlobs(session, address=root, signer=self._signer)
@@ -219,6 +221,7 @@ class StorageAccount:
             persist=functools.partial(self._persist, f"read blob {container}/{name}"),
             block_size=self._limits.block_size,
             budget=self._budget,
+            near=self._near,
         )
 
     async def keep_open(

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-_START = 4
+_START = 8
 _SLOW = 3.0
 _EASE = 0.8
 _FORGET = 0.01

@@ -27,8 +27,8 @@ from tests.bench.tasks import READ_URL, WRITE_URL, command, plain
 
 TASKS = 20_000
 CHUNK = 100
-PEERS = (1, 8, 32)
-LIMITS = (8, 32)
+PEERS = (1, 8, 32, 64)
+LIMITS = (8, 32, 64)
 PREBUILT_TIMES = 2.5
 
 

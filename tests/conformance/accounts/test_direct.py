@@ -124,9 +124,11 @@ async def test_the_md5_of_a_piece_is_not_taken_for_that_of_the_blob(
     assert download.found == BlobSnapshot(name="b", size=4 * _MIB + 1)
 
 
+@pytest.mark.parametrize(("near", "requests"), [(True, 2), (False, 4)])
 async def test_the_parts_of_a_large_blob_come_in_order_and_of_one_version(
-    stub: StorageStub, storage: StorageAccount
+    stub: StorageStub, storage: StorageAccount, *, near: bool, requests: int
 ) -> None:
+    storage._near = near
     content = os.urandom(40 * _MIB)
 
     def part(seen: Seen) -> Reply:
@@ -135,7 +137,7 @@ async def test_the_parts_of_a_large_blob_come_in_order_and_of_one_version(
 
     stub.says(part)
     assert await read(storage) == content
-    assert [seen.headers.get("If-Match") for seen in stub.seen] == [None, *['"0x1"'] * 3]
+    assert [seen.headers.get("If-Match") for seen in stub.seen] == [None, *['"0x1"'] * (requests - 1)]
 
 
 async def test_a_part_that_is_refused_ends_the_whole_with_the_refusal_itself(
@@ -156,6 +158,29 @@ async def test_what_is_cut_off_or_dropped_is_asked_for_again(
     cut = Reply(206, b"x" * 100, piece(b"x" * 200).headers, accident="cut")
     stub.says(cut, refusal(500, "InternalError"), piece(b"content"))
     assert await read(storage) == b"content"
+
+
+async def test_a_large_blob_that_breaks_off_goes_on_where_it_was(
+    stub: StorageStub, storage: StorageAccount
+) -> None:
+    content = os.urandom(20 * _MIB)
+    broken = 0
+
+    def part(seen: Seen) -> Reply:
+        nonlocal broken
+        first, last = map(int, seen.headers["x-ms-range"].removeprefix("bytes=").split("-"))
+        told = piece(content[first : last + 1], of=len(content), offset=first)
+        if first < 5 * _MIB or broken >= 2:
+            return told
+        broken += 1
+        return Reply(206, content[first : first + _MIB], told.headers, accident="cut")
+
+    stub.says(part)
+    assert await read(storage) == content
+    begun = [int(seen.headers["x-ms-range"].split("=")[1].split("-")[0]) for seen in stub.seen]
+    assert begun[:2] == [0, 5 * _MIB]
+    assert begun == sorted(begun)
+    assert len(begun) == 4
 
 
 @pytest.mark.parametrize("method", ["put", "get", "look"])

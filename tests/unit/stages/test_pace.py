@@ -17,20 +17,20 @@ def rounds(pace: Pace, count: int, *, delay: float = 0.05, put_off: bool = False
 
 
 def test_good_answers_double_the_number_each_round_at_first() -> None:
-    pace = Pace(20)
-    assert pace.limit == 4
-    rounds(pace, 1)
+    pace = Pace(40)
     assert pace.limit == 8
+    rounds(pace, 1)
+    assert pace.limit == 16
     rounds(pace, 2)
-    assert pace.limit == 20
+    assert pace.limit == 40
 
 
 def test_once_it_was_slowed_down_good_answers_add_about_one_a_round_up_to_the_most() -> None:
     pace = Pace(20)
     rounds(pace, 1, put_off=True)
-    assert pace.limit == 2
+    assert pace.limit == 4
     rounds(pace, 5)
-    assert 6 <= pace.limit <= 7
+    assert 8 <= pace.limit <= 9
     rounds(pace, 50)
     assert pace.limit == 20
 
