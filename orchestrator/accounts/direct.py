@@ -39,6 +39,8 @@ _PERMISSIONS: Final = "rcwl"
 _LIFETIME: Final = timedelta(hours=2)
 _RENEWED: Final = timedelta(hours=1)
 """A container's signature is made anew when it has less than this left; no request takes that long."""
+_MOST_SIGNED: Final = 256
+"""Containers whose signatures are kept at once."""
 _RUN: Final = 256 * 1024
 """What is handed to the connection at a time."""
 _ONE_RUN: Final = 1024 * 1024
@@ -266,6 +268,9 @@ class DirectBlobs:
             return known[1]
         until = now + _LIFETIME
         signed = await self._signer.container(container, permissions=_PERMISSIONS, until=until)
+        if len(self._signed) >= _MOST_SIGNED:
+            # Every run has containers of its own: a daemon would keep a signature for each that ever was.
+            self._signed.clear()
         self._signed[container] = (until, signed.reveal())
         return signed.reveal()
 
