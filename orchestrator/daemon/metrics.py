@@ -103,14 +103,23 @@ class Metrics:
         """Count a try to tell a webhook's receiver."""
         self._deliveries.labels(host, "confirmed" if ok else "failed").inc()
 
-    def exposition(self, runs: Mapping[str, int], owed: Mapping[str, int]) -> bytes:
+    @property
+    def scraped(self) -> bool:
+        """Whether somebody asked before."""
+        return self._state.known
+
+    def exposition(
+        self, runs: Mapping[str, int] | None = None, owed: Mapping[str, int] | None = None
+    ) -> bytes:
         """Everything, in the text form of Prometheus.
 
         Args:
-            runs: how many runs there are, by outcome or phase.
-            owed: how many things are still to be deleted, by kind.
+            runs: how many runs there are, by outcome or phase; None for what was told last.
+            owed: how many things are still to be deleted, by kind; likewise.
         """
-        self._state.runs, self._state.owed = runs, owed
+        state = self._state
+        if runs is not None and owed is not None:
+            state.runs, state.owed, state.known = runs, owed, True
         return generate_latest(self._registry)
 
     def _counter(self, name: str, told: str) -> Counter:
@@ -122,6 +131,7 @@ class _State(Collector):
 
     def __init__(self, service: DaemonService) -> None:
         self._service = service
+        self.known = False
         self.runs: Mapping[str, int] = {}
         self.owed: Mapping[str, int] = {}
 

@@ -14,6 +14,8 @@ from orchestrator.results import TaskResult
 _PAGE = 500
 # Results that may be on their way to the journal, each of which is in memory that long.
 _ON_THE_WAY = 1000
+# Results in memory while nobody has begun to read: in a daemon nobody ever does, of hundreds of runs.
+_UNREAD = 100
 
 
 class ResultStream:
@@ -27,7 +29,7 @@ class ResultStream:
     Args:
         journal: keeps the results; without one all that were not read stay in memory.
         run_id: of the run, which was begun in the journal.
-        bound: results in memory that were not read.
+        bound: results in memory that were not read; fewer before anybody has begun to.
     """
 
     def __init__(self, journal: Journal | None = None, run_id: str = "", *, bound: int = 10_000) -> None:
@@ -41,6 +43,7 @@ class ResultStream:
         self._on_the_way = 0
         self._fewer = asyncio.Event()
         self._lost: BaseException | None = None
+        self._wanted = False
         self._reading = asyncio.Lock()
         self._changed = asyncio.Event()
         self._ended = False
@@ -50,7 +53,8 @@ class ResultStream:
         """Take a result in."""
         self._delivered += 1
         self._keep(result)
-        if self._behind or (self._kept and len(self._waiting) >= self._bound):
+        room = self._bound if self._wanted else min(self._bound, _UNREAD)
+        if self._behind or (self._kept and len(self._waiting) >= room):
             self._behind = True
         else:
             self._waiting.append(result)
@@ -73,6 +77,7 @@ class ResultStream:
             JournalError: results that were kept there can't be read back.
             OrchestratorError: what ended the run before its tasks had ended, after the last result.
         """
+        self._wanted = True
         while True:
             while self._waiting:
                 yield self._waiting.popleft()

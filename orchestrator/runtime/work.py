@@ -216,6 +216,7 @@ class RunWork:
             storage=self._account.storage,
             limits=self._limits,
             job_lifetime=longest(self._plan.spec, self._limits).seconds,
+            fresh=self._resumed is None,
         ).keep()
 
     async def _watch_pool(self) -> None:

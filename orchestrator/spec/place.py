@@ -10,10 +10,12 @@ from typing import TypeAlias
 import msgspec
 
 from orchestrator.errors import SpecError
-from orchestrator.spec.frozen import FrozenMapping
+from orchestrator.spec.frozen import FrozenMapping, no_content
 from orchestrator.spec.secret import SecretReference
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_NO_LEAVES = frozenset({type(None), bool, int, float})
+_EMPTY = no_content()
 _IN_JOB_TABLE = re.compile(r"(preparation|release)\b")
 
 Leaf: TypeAlias = str | SecretReference
@@ -54,7 +56,16 @@ def leaves(value: object, place: str = "") -> Iterator[tuple[str, Leaf]]:
         return
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            yield from leaves(getattr(value, name), f"{place}.{name}" if place else name)
+            item = getattr(value, name)
+            # Most members of most tasks are none, and a job may have many tasks.
+            kind = type(item)
+            if kind in _NO_LEAVES or item is _EMPTY or (kind is tuple and not item):
+                continue
+            there = f"{place}.{name}" if place else name
+            if kind is str:
+                yield there, item
+            else:
+                yield from leaves(item, there)
     elif isinstance(value, FrozenMapping):
         for key, item in value.items():
             yield at_key(place, key), key

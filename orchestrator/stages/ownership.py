@@ -46,6 +46,8 @@ class Ownership:
         storage: where the containers are.
         limits: `ownership_lifetime`, `ownership_interval`, `pool_net_time` and `pool_net_interval`.
         job_lifetime: how long the job may live on the service, in seconds.
+        fresh: whether the run has just made its job and containers, or is about to, whose marks need nothing
+            yet: looking at them would only be in the way of all that a beginning run has to do.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Ownership:
         storage: StorageAccount,
         limits: Limits,
         job_lifetime: float,
+        fresh: bool = False,
     ) -> None:
         self._plan = plan
         self._batch = batch
         self._storage = storage
         self._limits = limits
         self._job_lifetime = job_lifetime
+        self._fresh = fresh
         self._application: str | None = None
 
     async def keep(self) -> None:
@@ -73,17 +77,24 @@ class Ownership:
         own = (input_container(run_id), output_container(run_id))
         steps: list[tuple[str, Callable[[], Awaitable[bool]]]] = [
             (f"job {self._plan.job_id}", self._renew_job),
-            (f"pool {self._plan.pool_id}", self._renew_pool),
-            (f"net of pool {self._plan.pool_id}", self._renew_net),
             ("application", self._renew_application),
             *((f"container {name}", functools.partial(self._renew_container, name)) for name in own),
         ]
+        # The pool may be there for long already.
+        pool: list[tuple[str, Callable[[], Awaitable[bool]]]] = [
+            (f"pool {self._plan.pool_id}", self._renew_pool),
+            (f"net of pool {self._plan.pool_id}", self._renew_net),
+        ]
+        pause = self._limits.ownership_interval / _SOONER if self._fresh else 0.0
         async with anyio.create_task_group() as group:
+            for what, step in pool:
+                group.start_soon(self._repeat, what, step, 0.0)
             for what, step in steps:
-                group.start_soon(self._repeat, what, step)
+                group.start_soon(self._repeat, what, step, pause)
 
-    async def _repeat(self, what: str, step: Callable[[], Awaitable[bool]]) -> None:
+    async def _repeat(self, what: str, step: Callable[[], Awaitable[bool]], pause: float) -> None:
         interval = self._limits.ownership_interval
+        await anyio.sleep(pause)
         while True:
             done = False
             try:

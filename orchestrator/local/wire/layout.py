@@ -45,13 +45,17 @@ def render_list(metadata: str, elements: Iterable[Mapping[str, Any]], next_link:
 def _write(value: Any, pad: str) -> str:
     if isinstance(value, str):
         return encode_basestring(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     inner = pad + "  "
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):  # a dict is known as such without asking what a Mapping is
         members = ",".join([f"{encode_basestring(key)}:{_write(item, inner)}" for key, item in value.items()])
         return f"{{\r\n{inner}{members}\r\n{pad}}}"
     if isinstance(value, list | tuple):
         elements = ",".join([_write(item, inner) for item in value])
         return f"[\r\n{inner}{elements}\r\n{pad}]" if value else "[]"
-    if isinstance(value, bool | int | float):
+    if isinstance(value, float):
         return json.dumps(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -10,6 +10,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 
 TICKS_PER_SECOND = 10_000_000
 UNLIMITED = 2**63 - 1
@@ -22,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS_PER_DAY = 86_400 * TICKS_PER_SECOND
 _DAYS_PER_YEAR = 365
 _DAYS_PER_MONTH = 30
+_SECONDS_KEPT = 4096
 
 _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?\Z", re.IGNORECASE
@@ -78,12 +80,18 @@ def timestamp(ticks: int) -> str:
         For example `2023-09-07T06:26:55.6167653Z`.
     """
     seconds, fraction = divmod(ticks - _UNIX_EPOCH, TICKS_PER_SECOND)
+    whole = _whole_second(seconds)
+    return f"{whole}.{fraction:07}".rstrip("0") + "Z" if fraction else whole + "Z"
+
+
+# A page of a thousand tasks has six thousand instants, in a few seconds.
+@lru_cache(_SECONDS_KEPT)
+def _whole_second(seconds: int) -> str:
     parts = time.gmtime(seconds)
-    whole = (
+    return (
         f"{parts.tm_year:04}-{parts.tm_mon:02}-{parts.tm_mday:02}"
         f"T{parts.tm_hour:02}:{parts.tm_min:02}:{parts.tm_sec:02}"
     )
-    return f"{whole}.{fraction:07}".rstrip("0").rstrip(".") + "Z" if fraction else whole + "Z"
 
 
 def full_timestamp(ticks: int) -> str:

@@ -44,3 +44,11 @@ def test_how_tasks_end_is_the_service_s_word_and_not_their_exit_code(tmp_path: P
 def test_a_scrape_before_the_daemon_is_open_tells_what_there_is(tmp_path: Path) -> None:
     found = figures(DaemonService(DaemonConfig(state_dir=str(tmp_path)), environ={}))
     assert found["orchestrator_runs[queued]"] == 2
+
+
+def test_what_was_not_looked_up_in_time_is_told_as_it_was_last(tmp_path: Path) -> None:
+    service = DaemonService(DaemonConfig(state_dir=str(tmp_path)), environ={})
+    before = service.metrics.scraped
+    service.metrics.exposition({"queued": 2}, {"pool": 1})
+    assert (before, service.metrics.scraped) == (False, True)
+    assert b'orchestrator_runs{state="queued"} 2.0' in service.metrics.exposition()

@@ -47,6 +47,16 @@ async def test_a_reader_who_comes_late_gets_all_though_few_are_in_memory(journal
     assert read == results(3000)
 
 
+async def test_while_nobody_reads_few_are_in_memory(journal: Journal) -> None:
+    stream = ResultStream(journal, "r", bound=10_000)
+    with anyio.fail_after(LIMIT):
+        for each in results(300):
+            await stream.deliver(each)
+        assert len(stream._waiting) == 100
+        stream.end()
+        assert [each async for each in stream.read()] == results(300)
+
+
 @pytest.mark.parametrize("bound", [1, 3, 50, 10_000])
 async def test_a_reader_beside_the_deliveries_misses_nothing_and_gets_nothing_twice(
     journal: Journal, bound: int
