@@ -16,7 +16,7 @@ _YOUNG = 10_000
 finds mostly what is under way, and comes to look at everything there is every two seconds, for a fifth of a
 second (measured with forty runs at once)."""
 
-_TURN = 0.0002
+_TURN = 0.001
 """Seconds until a thread that has Python's lock gives it up to one that waits. With Python's own 0.005 the
 loop loses so much wherever it lets go of the lock, be it for a line of its log, while the journal works."""
 
