@@ -62,6 +62,13 @@ class _Server:
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
+        try:
+            await self._run()
+        finally:
+            # Below an init the program ends without what was registered for its end.
+            self._logs.flush()
+
+    async def _run(self) -> None:
         service = self._service
         # Before anything is taken up again: a port that is taken must not end the runs of the last time.
         tcp = _tcp_socket(self._config)
