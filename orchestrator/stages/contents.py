@@ -107,13 +107,14 @@ class Contents:
         except OSError as error:
             raise StagingError(f"can't be read: {error.strerror}", path=str(path)) from error
         mine = _Large(index, path, version, sample)
-        there = self._there.get(mine.blob)
-        if there is not None and there.md5 is not None and there.size == version.size:
-            self._md5s[mine.blob] = there.md5
-            return Place(blob=mine.blob, size=version.size, reused=True)
         likes = self._large.setdefault((version.size, sample), [])
         earlier = tuple(likes[:_MOST_COMPARED])
         likes.append(mine)  # before any wait: of two that come together the later one is compared
+        there = self._there.get(mine.blob)
+        if there is not None and there.md5 is not None and there.size == version.size:
+            self._md5s[mine.blob] = there.md5
+            mine.arrived.set()
+            return Place(blob=mine.blob, size=version.size, reused=True)
         for like in earlier:
             if await _same(like, mine):
                 await like.arrived.wait()
