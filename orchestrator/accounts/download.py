@@ -49,8 +49,8 @@ class BlobDownload:
         blob: its name.
         persist: carries out a request with retries.
         block_size: what the sizes of the pieces follow.
-        near: whether the storage is on this machine.
         budget: what is read waits in it until it is taken.
+        near: whether the storage is on this machine.
 
     Attributes:
         found: what the service has said of the blob; None before the first piece.

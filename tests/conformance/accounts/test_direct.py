@@ -140,9 +140,11 @@ async def test_the_parts_of_a_large_blob_come_in_order_and_of_one_version(
     assert [seen.headers.get("If-Match") for seen in stub.seen] == [None, *['"0x1"'] * (requests - 1)]
 
 
+@pytest.mark.parametrize("near", [True, False])
 async def test_a_part_that_is_refused_ends_the_whole_with_the_refusal_itself(
-    stub: StorageStub, storage: StorageAccount
+    stub: StorageStub, storage: StorageAccount, *, near: bool
 ) -> None:
+    storage._near = near
     stub.says(piece(b"x" * (4 * _MIB), of=20 * _MIB), refusal(412, "ConditionNotMet"))
     with pytest.raises(ServiceError) as raised:
         await read(storage)
