@@ -1,0 +1,49 @@
+// Preloaded into the blob server. For each request Azurite compares the address with the templates of all its
+// operations, a hundred, and makes each template anew; Express takes the query apart each time that one of them
+// asks for a part of it. Both depend on their arguments alone. Kept, a request takes a fifth less of the one core.
+"use strict";
+const { createRequire } = require("module");
+const path = require("path");
+
+const script = createRequire(process.argv[1]);
+const MOST = 4096;
+
+function rememberMatches() {
+  const utils = script(path.join(path.dirname(process.argv[1]), "generated", "utils", "utils.js"));
+  const matches = utils.isURITemplateMatch;
+  const known = new Map();
+  utils.isURITemplateMatch = (url, template) => {
+    const key = `${template}\n${url}`;
+    let found = known.get(key);
+    if (found === undefined) {
+      found = matches(url, template);
+      if (known.size >= MOST) {
+        known.clear(); // Paths can be anything where a request has no pattern.
+      }
+      known.set(key, found);
+    }
+    return found;
+  };
+}
+
+function rememberQueries() {
+  const { request } = script("express");
+  const parse = Object.getOwnPropertyDescriptor(request, "query").get;
+  const known = new WeakMap();
+  Object.defineProperty(request, "query", {
+    configurable: true,
+    enumerable: true,
+    get() {
+      const last = known.get(this);
+      if (last !== undefined && last.url === this.url) {
+        return last.query;
+      }
+      const query = parse.call(this);
+      known.set(this, { url: this.url, query });
+      return query;
+    },
+  });
+}
+
+rememberMatches();
+rememberQueries();

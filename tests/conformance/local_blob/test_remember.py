@@ -1,0 +1,63 @@
+"""What the blob server keeps from one request for the next is what it would work out anew."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.local.blob import install
+
+REMEMBER = Path(install.__file__).parent / "remember.cjs"
+# The server's own modules, asked twice: as they are, and with what remembers in front of them.
+ASKED = """
+const { createRequire } = require("module");
+const path = require("path");
+process.argv[1] = SERVER;
+const script = createRequire(SERVER);
+const utils = script(path.join(path.dirname(SERVER), "generated", "utils", "utils.js"));
+const { request } = script("express");
+const { parse } = require("querystring");
+const specifications = script(path.join(path.dirname(SERVER), "generated", "artifacts", "specifications.js"));
+const templates = Object.values(specifications.default).map((operation) => `/${operation.path || ""}`);
+const paths = ["/", "/container", "/container/blob", "/container/folder/blob", "", "//", "/a%2fb", "/$logs"];
+
+const app = { get: () => (text) => ({ ...parse(text), asked: asked += 1 }) };
+let asked = 0;
+function answers() {
+  const found = paths.map((url) => templates.map((template) => utils.isURITemplateMatch(url, template)));
+  const call = Object.assign(Object.create(request), { app, url: "/container?comp=list&prefix=a%20b" });
+  asked = 0;
+  const queries = [call.query, call.query];
+  call.url = "/container?comp=block";
+  queries.push(call.query);
+  const other = Object.assign(Object.create(request), { app, url: call.url });
+  queries.push(other.query);
+  const names = queries.map(({ comp, prefix }) => [comp, prefix]);
+  return { found, names, asked };
+}
+const anew = answers();
+require(REMEMBER);
+console.log(JSON.stringify([anew, answers(), answers()]));
+"""
+
+
+@pytest.mark.timeout(60)
+def test_what_is_kept_is_what_would_be_worked_out_anew(tmp_path: Path) -> None:
+    azurite = install.ensure_azurite()
+    program = tmp_path / "ask.cjs"
+    constants = (
+        f"const SERVER = {json.dumps(str(azurite.script))}; const REMEMBER = {json.dumps(str(REMEMBER))};"
+    )
+    program.write_text(constants + ASKED)
+    told = subprocess.run([azurite.node, program], capture_output=True, check=True, timeout=50)
+    anew, first, second = json.loads(told.stdout)
+    assert anew["asked"] == 4
+    assert first["asked"] == second["asked"] == 3, "one for each address of a request"
+    assert any(map(any, anew["found"]))
+    assert not all(map(all, anew["found"]))
+    for kept in (first, second):
+        assert kept["found"] == anew["found"]
+        assert kept["names"] == anew["names"]
