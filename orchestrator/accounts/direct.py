@@ -293,7 +293,8 @@ def _snapshot(element: ET.Element) -> BlobSnapshot:
     if name is not None and name.get("Encoded") == "true":  # it has a character that XML can't hold
         text = unquote(text)
     md5 = element.findtext("Properties/Content-MD5")
-    size = int(element.findtext("Properties/Content-Length") or 0)
+    # A size of 0 is believed: one that is missing must not pass for it.
+    size = int(element.findtext("Properties/Content-Length") or "no size")
     return BlobSnapshot(name=text, size=size, md5=b64decode(md5) if md5 else None)
 
 

@@ -227,8 +227,12 @@ class TaskFetch:
     async def _bring(self, path: str, blob: BlobSnapshot | None, entry: ManifestEntry | None) -> None:
         arriving = self._arriving(path)
         try:
-            async with self._slots:
-                saved = await self._save(path, arriving.bring, lambda: _told(arriving.found, entry))
+            if blob is not None and blob.size == 0:
+                # What the listing says is all there is to it: stderr as a rule, and a fifth of the requests.
+                saved = await self._save(path, _all_of(bytearray()), lambda: _told(blob, entry))
+            else:
+                async with self._slots:
+                    saved = await self._save(path, arriving.bring, lambda: _told(arriving.found, entry))
         except NotFoundError as error:
             if blob is None and error.code == _ABSENT:
                 self._absent.add(path)  # one that the manifest names is told as missing at the end

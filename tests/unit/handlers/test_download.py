@@ -45,6 +45,17 @@ async def test_a_tasks_blobs_become_files_in_its_folder(tmp_path: Path, storage:
     }
 
 
+async def test_a_file_that_the_listing_shows_empty_costs_no_request(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    storage.put("t1", "stderr.txt", b"")
+    storage.put("t1", "stdout.txt", b"done\n")
+    end = only_end(await downloaded(tmp_path, storage, succeeded()))
+    assert files_below(tmp_path) == {"job/t1/stderr.txt": b"", "job/t1/stdout.txt": b"done\n"}
+    assert len(end.outputs) == 2
+    assert storage.read == ["t1/stdout.txt"]
+
+
 async def test_a_task_that_left_nothing_comes_to_an_end_too(tmp_path: Path, storage: MemoryStorage) -> None:
     end = only_end(await downloaded(tmp_path, storage, succeeded()))
     assert (end.outputs, end.missing) == ((), ())
