@@ -35,8 +35,6 @@ _READ_HERE = 16 << 10
 """Up to this size a manifest is decoded in less time than a change of thread takes."""
 _Told: TypeAlias = tuple[int | None, tuple[bytes, ...]]
 """The size that a file must have, if somebody knows it, and the MD5s that somebody has told."""
-
-
 Take: TypeAlias = Callable[[bytes | memoryview], Awaitable[None]]
 """Takes the pieces of a file, in order."""
 
@@ -228,7 +226,7 @@ class TaskFetch:
         arriving = self._arriving(path)
         try:
             if blob is not None and blob.size == 0:
-                # What the listing says is all there is to it: stderr as a rule, and a fifth of the requests.
+                # stderr as a rule, and a fifth of the requests
                 saved = await self._save(path, _all_of(bytearray()), lambda: _told(blob, entry))
             else:
                 async with self._slots:
