@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from array import array
+from bisect import bisect_left
 from pathlib import Path
 
 from orchestrator.errors import SpecError
@@ -24,6 +26,8 @@ class FileList:
     def __init__(self, job: JobSpec) -> None:
         self._job = job
         self._indexes: dict[str, int] = {}
+        # What came sorted by its path is found by that: a dictionary takes more than the files themselves.
+        self._sorted = range(0)
         self._files = InputFiles()
 
     def add(self, path: str, place: str) -> int:
@@ -40,16 +44,49 @@ class FileList:
             SpecError: there is none, it is no regular file, can't be read, or its name can't be decoded.
         """
         absolute = self._absolute(path, place)
-        known = self._indexes.get(absolute)
+        known = self._known(absolute)
         if known is not None:
             return known
+        index = self._indexes[absolute] = self._list(absolute, path, place)
+        return index
+
+    def add_sorted(self, paths: list[str], place: str) -> array[int]:
+        """List many files at once; only once for a plan.
+
+        Args:
+            paths: absolute, sorted, each once; the list is emptied meanwhile, so that it makes room.
+            place: in the job file, for the error.
+
+        Returns:
+            Their indexes.
+
+        Raises:
+            SpecError: as `add`.
+        """
+        indexes = array("I")
+        first = len(self._files)
+        paths.reverse()
+        while paths:
+            path = paths.pop()
+            known = self._indexes.get(self._absolute(path, place))
+            indexes.append(self._list(path, path, place) if known is None else known)
+        self._sorted = range(first, len(self._files))
+        return indexes
+
+    def _known(self, absolute: str) -> int | None:
+        known = self._indexes.get(absolute)
+        if known is None and self._sorted:
+            at = bisect_left(self._sorted, absolute, key=self._files.path)
+            if at < len(self._sorted) and self._files.path(self._sorted[at]) == absolute:
+                return self._sorted[at]
+        return known
+
+    def _list(self, absolute: str, path: str, place: str) -> int:
         status = self._look(absolute, path, place)
         if stat.S_ISDIR(status.st_mode):
             raise self._error(place, f'"{path}" is a folder; name a file')
         self._check_regular(status, absolute, path, place)
-        index = self._files.add(absolute, status.st_size, status.st_mtime_ns)
-        self._indexes[absolute] = index
-        return index
+        return self._files.add(absolute, status.st_size, status.st_mtime_ns)
 
     def name(self, index: int) -> str:
         """The name of a listed file."""

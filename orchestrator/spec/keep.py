@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from array import array
 from pathlib import Path
 from typing import Final
@@ -10,14 +11,16 @@ from typing import Final
 import msgspec
 
 from orchestrator.spec.convert import decode_job, encode_job
-from orchestrator.spec.input_files import InputFiles
+from orchestrator.spec.input_files import InputFiles, Row
 from orchestrator.spec.job import JobSpec
 from orchestrator.spec.planned import PlannedTask, RunPlan, TaskInput
 from orchestrator.spec.task import TaskFactory, TaskSettings
 from orchestrator.spec.task_list import MadeTasks, TaskList
 
-_VERSION = 2
-"""1 had every task of a factory in it, which is read still."""
+_VERSION = 3
+"""1 had every task of a factory in it, 2 every file's whole path; both are read still."""
+_AT_ONCE = 1000
+"""Files that are values at a time: as values they take ten times as much as in their plan."""
 _OF_FACTORY = -1
 
 
@@ -38,7 +41,8 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     pool_id: str
     download_dir: str
     spec: msgspec.Raw
-    inputs: tuple[tuple[str, int, int], ...]
+    folders: tuple[str, ...] | None = None
+    inputs: tuple[msgspec.Raw, ...]
     tasks: tuple[tuple[str, int, int, str | None, tuple[TaskInput, ...]], ...]
     made: _Made | None = None
     application: tuple[str, ...]
@@ -48,6 +52,8 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     is_part: bool
 
 
+_ROWS: Final = msgspec.json.Decoder(tuple[Row, ...])
+_WHOLE: Final = msgspec.json.Decoder(tuple[str, int, int])
 _KEPT: Final = msgspec.json.Decoder(_Kept)  # see orchestrator/spec/convert.py on threads
 
 
@@ -60,6 +66,7 @@ def encode_plan(plan: RunPlan) -> bytes:
     spec = plan.spec
     full = {id(task): index for index, task in enumerate(spec.tasks)}
     made = plan.tasks.made if isinstance(plan.tasks, TaskList) else None
+    files = InputFiles.of(plan.inputs)
     return msgspec.json.encode(
         _Kept(
             version=_VERSION,
@@ -68,7 +75,8 @@ def encode_plan(plan: RunPlan) -> bytes:
             pool_id=plan.pool_id,
             download_dir=str(plan.download_dir),
             spec=msgspec.Raw(encode_job(spec)),
-            inputs=tuple((str(file.path), file.size, file.modified_ns) for file in plan.inputs),
+            folders=tuple(files.folders),
+            inputs=_rows(files),
             tasks=tuple(
                 (task.id, task.index, full.get(id(task.spec), _OF_FACTORY), task.input_name, task.inputs)
                 for task in (plan.tasks.full if isinstance(plan.tasks, TaskList) else plan.tasks)
@@ -94,9 +102,7 @@ def decode_plan(data: bytes) -> RunPlan:
     if not 1 <= kept.version <= _VERSION:
         raise ValueError(f"a plan of version {kept.version}, and {_VERSION} is known here")
     spec = decode_job(bytes(kept.spec))
-    inputs = InputFiles()
-    for path, size, modified_ns in kept.inputs:
-        inputs.add(path, size, modified_ns)
+    inputs = _inputs(kept)
     made: MadeTasks | None = None
     if kept.made is not None:
         made = MadeTasks(
@@ -155,8 +161,9 @@ def fingerprint(plan: RunPlan) -> str:
     if made is not None:
         # The ids of the others follow from the factory.
         told.update(f"\0{made.ids.id(0)}\0{made.count}".encode())
-    for file in plan.inputs:
-        told.update(f"\0{file.path}\0{file.size}\0{file.modified_ns}".encode())
+    files = InputFiles.of(plan.inputs)
+    for index, (_, _, size, modified_ns) in enumerate(files.rows()):
+        told.update(f"\0{files.path(index)}\0{size}\0{modified_ns}".encode())
     for path in plan.application:
         told.update(f"\0{path}\0{_looked_at(path)}".encode())
     return told.hexdigest()
@@ -173,6 +180,22 @@ def _looked_at(path: Path) -> str:
             continue
         seen.append(f"{file}:{found.st_size}:{found.st_mtime_ns}")
     return ";".join(seen)
+
+
+def _rows(files: InputFiles) -> tuple[msgspec.Raw, ...]:
+    rows = files.rows()
+    pieces = iter(lambda: list(itertools.islice(rows, _AT_ONCE)), [])
+    return tuple(msgspec.Raw(msgspec.json.encode(piece)) for piece in pieces)
+
+
+def _inputs(kept: _Kept) -> InputFiles:
+    if kept.folders is not None:
+        rows = itertools.chain.from_iterable(map(_ROWS.decode, kept.inputs))
+        return InputFiles.of_rows(kept.folders, rows)
+    inputs = InputFiles()
+    for path, size, modified_ns in map(_WHOLE.decode, kept.inputs):
+        inputs.add(path, size, modified_ns)
+    return inputs
 
 
 def _settings(spec: JobSpec, number: int) -> TaskSettings:

@@ -34,7 +34,23 @@ def match_files(pattern: str, base_dir: str) -> list[str]:
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     if pattern.startswith("/"):
         root = "/"
-    return sorted({os.path.normpath(path) for path in _match(root, parts)}) if parts else []
+    return sorted_once([os.path.normpath(path) for path in _match(root, parts)]) if parts else []
+
+
+def sorted_once(paths: list[str]) -> list[str]:
+    """Sort paths in place, and leave out what is there twice: a set of them would take as much again.
+
+    Returns:
+        The same list.
+    """
+    paths.sort()
+    kept = 0
+    for path in paths:
+        if not kept or path != paths[kept - 1]:
+            paths[kept] = path
+            kept += 1
+    del paths[kept:]
+    return paths
 
 
 def _match(folder: str, parts: list[str]) -> Iterator[str]:

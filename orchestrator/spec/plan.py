@@ -13,7 +13,7 @@ from orchestrator.spec.file_list import FileList
 from orchestrator.spec.files import ResourceFile
 from orchestrator.spec.ids import check_run_id, expand_id, expand_run, has_index, id_problem
 from orchestrator.spec.job import JobSpec
-from orchestrator.spec.matching import match_files
+from orchestrator.spec.matching import match_files, sorted_once
 from orchestrator.spec.place import at_index, leaves, spec_error
 from orchestrator.spec.planned import InputFile, PlannedTask, RunPlan, TaskInput
 from orchestrator.spec.resolve import resolve
@@ -128,17 +128,15 @@ class _Planner:
         shared = self._resources(factory.resource_files, "task_factory.resource_files")
         if factory.per_file is None:
             return shared, None, count
-        files = array("I")
-        for path in paths:
-            file = self._files.add(path, "task_factory.per_file")
+        files = self._files.add_sorted(paths, "task_factory.per_file")
+        for file in files if shared else ():
             self._check_free(self._files.name(file), shared, "task_factory.resource_files")
-            files.append(file)
         return shared, files, count
 
     def _matches(self, factory: TaskFactory) -> list[str]:
         several = not isinstance(factory.per_file, str)
         patterns = (factory.per_file,) if isinstance(factory.per_file, str) else factory.per_file or ()
-        found: set[str] = set()
+        found: list[str] = []
         for index, pattern in enumerate(patterns):
             place = "task_factory.per_file"
             place = at_index(place, index) if several else place
@@ -148,8 +146,8 @@ class _Planner:
                 raise self._error(place, f"{error.filename} can't be read: {error.strerror}") from error
             if not matched:
                 raise self._error(place, f'no file matches "{pattern}" (in {self._job.base_dir})')
-            found.update(matched)
-        return sorted(found)
+            found = sorted_once(found + matched) if found else matched
+        return found
 
     def _resources(self, files: Sequence[str | ResourceFile], place: str) -> tuple[TaskInput, ...]:
         inputs: list[TaskInput] = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from orchestrator.spec.planned import InputFile, PlannedTask, TaskInput
+from orchestrator.spec.input_files import InputFiles
+from orchestrator.spec.planned import PlannedTask, TaskInput
 from orchestrator.spec.task import TaskFactory
 from orchestrator.spec.task_ids import TaskIds
 
@@ -30,21 +31,21 @@ class MadeTasks:
         count: int,
         shared: tuple[TaskInput, ...] = (),
         files: Sequence[int] | None = None,
-        inputs: Sequence[InputFile] = (),
+        inputs: InputFiles | None = None,
     ) -> None:
         self.factory = factory
         self.count = count
         self.shared = shared
         self.files = files
         self.ids = TaskIds(factory.id, run_id)
-        self._inputs = inputs
+        self._inputs = inputs or InputFiles()
 
     def task(self, index: int) -> PlannedTask:
         """The task of that index."""
         name, inputs = None, self.shared
         if self.files is not None:
             file = self.files[index]
-            name = self._inputs[file].name
+            name = self._inputs.name(file)
             inputs = ((file, name, None), *inputs)
         return PlannedTask(
             id=self.ids.id(index), index=index, spec=self.factory, input_name=name, inputs=inputs

@@ -18,6 +18,7 @@ import msgspec
 
 from orchestrator.accounts.upload import FileVersion, version_of
 from orchestrator.errors import StagingError
+from orchestrator.stages.first_seen import FirstSeen
 from orchestrator.stages.package import FileDigest
 from orchestrator.states import BlobSnapshot
 
@@ -52,7 +53,7 @@ class Contents:
 
     def __init__(self) -> None:
         # By content: the input whose blob has it, and, as long as that goes up, what its likes wait for.
-        self._first: dict[bytes, int] = {}
+        self._first = FirstSeen()
         self._going_up: dict[str, asyncio.Event] = {}
         self._large: dict[tuple[int, bytes], list[_Large]] = {}
         self._of_large: dict[str, _Large] = {}
@@ -84,7 +85,7 @@ class Contents:
         found = self._of_content.get(_hex_key(digest.sha256))
         if found is not None and (found.size, found.md5) == (digest.size, digest.md5):
             return Place(blob=found.name, size=digest.size, reused=True)
-        first = self._first.setdefault(bytes.fromhex(digest.sha256), index)
+        first = self._first.put(bytes.fromhex(digest.sha256), index)
         blob = small_name(first, digest)
         if first == index:
             self._going_up[blob] = asyncio.Event()

@@ -104,8 +104,29 @@ def test_a_factory_without_files_is_kept_without_its_tasks(planned: Callable[...
 
 def test_a_plan_of_version_1_which_has_every_task_in_it_comes_back(planned: Callable[..., RunPlan]) -> None:
     plan = planned()
-    older = msgspec.structs.replace(plan, tasks=tuple(plan.tasks))
-    assert decode_plan(encode_plan(older).replace(b'"version":2', b'"version":1', 1)) == plan
+    assert decode_plan(as_version(1, msgspec.structs.replace(plan, tasks=tuple(plan.tasks)))) == plan
+
+
+def test_a_plan_of_version_2_which_has_whole_paths_in_it_comes_back(planned: Callable[..., RunPlan]) -> None:
+    plan = planned()
+    assert decode_plan(as_version(2, plan)) == plan
+
+
+def as_version(version: int, plan: RunPlan) -> bytes:
+    """As earlier versions wrote a plan's files."""
+    kept = msgspec.json.decode(encode_plan(plan))
+    assert kept["version"] == 3
+    del kept["folders"]
+    inputs = [(str(file.path), file.size, file.modified_ns) for file in plan.inputs]
+    return msgspec.json.encode({**kept, "version": version, "inputs": inputs})
+
+
+def test_a_plan_of_thousands_of_files_comes_back(planned: Callable[..., RunPlan], tmp_path: Path) -> None:
+    for number in range(2_500):
+        (tmp_path / f"ä{number}.txt").touch()
+    plan = planned()
+    assert len(plan.inputs) > 2_500
+    assert decode_plan(encode_plan(plan)) == plan
 
 
 def test_settings_that_tasks_share_are_shared_again(planned: Callable[..., RunPlan]) -> None:
@@ -120,9 +141,15 @@ def test_what_is_no_plan_is_refused(data: bytes) -> None:
         decode_plan(data)
 
 
+def test_a_file_in_a_folder_that_is_not_kept_is_refused(planned: Callable[..., RunPlan]) -> None:
+    kept = msgspec.json.decode(encode_plan(planned()))
+    with pytest.raises(ValueError, match="folder 0 of 0"):
+        decode_plan(msgspec.json.encode({**kept, "folders": []}))
+
+
 def test_a_plan_of_another_version_is_refused_by_name(planned: Callable[..., RunPlan]) -> None:
-    newer = encode_plan(planned()).replace(b'"version":2', b'"version":3', 1)
-    with pytest.raises(ValueError, match="a plan of version 3, and 2 is known here"):
+    newer = encode_plan(planned()).replace(b'"version":3', b'"version":4', 1)
+    with pytest.raises(ValueError, match="a plan of version 4, and 3 is known here"):
         decode_plan(newer)
 
 

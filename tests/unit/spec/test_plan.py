@@ -73,6 +73,39 @@ def test_a_file_that_several_tasks_get_is_staged_once(tmp_path: Path) -> None:
     assert plan.tasks[1].inputs == ((2, "b.txt", None), (0, "shared.bin", None), (0, "x/y", "0755"))
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
+def test_a_file_is_listed_once_whoever_names_it(
+    tmp_path_factory: pytest.TempPathFactory, each: set[int], all_get: set[int], start: set[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    names = [f"{number % 3}/{chr(0x60 + number)}.txt" for number in range(31)]
+    _write(folder, "0/0.txt", *names)
+    own = [names[number] for number in each if number % 3 != 1]
+    plain = with_pool(start_task={"resource_files": [names[number] for number in start]}) | {
+        "task_factory": {
+            # Two patterns that share files, and files that others get too, before and after.
+            "per_file": ["0/*.txt", *own],
+            "command_line": "true",
+            "resource_files": [
+                {"path": names[number], "file_path": f"shared/{number}"} for number in sorted(all_get)
+            ],
+        }
+    }
+    del plain["tasks"]
+    plan = plan_run(parse_job(plain, base_dir=folder), RUN)
+    listed = [str(file.path.relative_to(folder)) for file in plan.inputs]
+    assert len(set(listed)) == len(listed)
+    first = sorted({"0/0.txt", *own, *(name for name in names if name.startswith("0/"))})
+    shared = [names[number] for number in sorted(all_get)]
+    tasks = [[listed[index] for index, _, _ in task.inputs] for task in plan.tasks]
+    assert tasks == [[name, *shared] for name in first]
+    assert sorted(listed[index] for index, _, _ in plan.start_task_inputs) == sorted(
+        names[number] for number in start
+    )
+    assert set(listed) == {*first, *shared, *(names[number] for number in start)}
+
+
 def test_full_tasks_come_before_the_factorys_and_each_count_from_nothing(tmp_path: Path) -> None:
     _write(tmp_path, "a.txt", "in.bin")
     plain = small(
