@@ -135,8 +135,8 @@ class RunPreparation:
         """
         if self._staging is None:
             raise OrchestratorError(_ORDER)
-        wanted = wanted_inputs(self._plan, self._past) - self._job_files.keys()
-        indexes = (file.index for file in self._plan.inputs if file.index in wanted)
+        wanted = wanted_inputs(self._plan, self._past)
+        indexes = (index for index in wanted if index not in self._job_files)
         await self._staging.bring_inputs(indexes, self._send)
 
     async def rejoin(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 
 from orchestrator.accounts.batch import BatchAccount
@@ -53,12 +54,17 @@ def settled_tasks(past: RunHistory) -> Collection[str]:
     return past.accepted | past.rejected
 
 
-def wanted_inputs(plan: RunPlan, past: RunHistory) -> set[int]:
-    """The inputs that are to be brought: of a run that goes on, those of the tasks still to be added."""
+def wanted_inputs(plan: RunPlan, past: RunHistory) -> Iterator[int]:
+    """The inputs to bring, in order: of a run that goes on, those of the tasks still to be added."""
+    indexes = range(len(plan.inputs))
     if past.last_sequence == 0:
-        return {file.index for file in plan.inputs}
-    settled = settled_tasks(past)
-    return {index for task in plan.tasks if task.id not in settled for index, _, _ in task.inputs}
+        return iter(indexes)
+    settled, wanted = settled_tasks(past), bytearray(len(indexes))
+    for task in plan.tasks:
+        if task.id not in settled:
+            for index, _, _ in task.inputs:
+                wanted[index] = True
+    return compress(indexes, wanted)
 
 
 def staged_before(past: RunHistory) -> Staged:

@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -57,11 +58,14 @@ class Taken(msgspec.Struct, frozen=True):
 async def in_turns(ways: Mapping[str, Callable[[], Awaitable[None]]], rounds: int) -> dict[str, Taken]:
     """Take the time of several ways, one after the other, again and again.
 
-    Neighbours on the machine then disturb all of them alike.
+    Neighbours on the machine then disturb all of them alike; and each begins a round in its turn, for whoever
+    writes first may get memory and disk that nobody has warmed up.
     """
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    order = deque(ways.items())
     for _ in range(rounds):
-        for name, way in ways.items():
+        order.rotate(-1)
+        for name, way in tuple(order):
             gc.collect()
             wall, cpu = time.perf_counter(), time.process_time()
             await way()
