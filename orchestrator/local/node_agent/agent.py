@@ -11,11 +11,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import failures, folders, launch, processes
 from .attempt import Attempt, Phase, wanted
@@ -24,6 +24,10 @@ from .failures import Failure, NodeFailure
 from .link import Link, ServiceGoneError
 from .patience import Patience
 from .users import Users
+
+if TYPE_CHECKING:
+    from .connections import Connections
+    from .transfer import Channel
 
 _TICK = 2.0
 """Seconds between looks whether the parent is still there: a copy of the pipe may keep that open."""
@@ -60,6 +64,7 @@ class Agent:
         self._environment = environment
         self._patience = patience
         self._users = users
+        self._connections: Connections | None = None
         self._attempts: dict[str, Attempt] = {}
         self._commands: dict[int, Attempt] = {}
         self._orders: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -120,9 +125,9 @@ class Agent:
         if limit is not None:
             attempt.deadline = time.monotonic() + limit
         if attempt.resource_files:
-            from . import transfer, transfers  # noqa: PLC0415  # see transfers
+            from . import transfers  # noqa: PLC0415  # see there
 
-            channel = attempt.channel = transfer.Channel(self._patience, attempt.download_fault)
+            channel = attempt.channel = self._channel(attempt.download_fault)
             self._in_thread(lambda: transfers.prepare(attempt, channel), partial(self._prepared, attempt))
         elif folders.needs_clearing(directory):
             self._in_thread(lambda: _make_folder(attempt), partial(self._prepared, attempt))
@@ -220,10 +225,17 @@ class Agent:
         attempt.move(Phase.UPLOADING)
         # The time limit is for downloads and the command; uploads have the limit of their retries.
         attempt.deadline = None
-        from . import transfer, transfers  # noqa: PLC0415  # see transfers
+        from . import transfers  # noqa: PLC0415  # see there
 
-        channel = attempt.channel = transfer.Channel(self._patience, attempt.upload_fault)
+        channel = attempt.channel = self._channel(attempt.upload_fault)
         self._in_thread(lambda: transfers.upload(files, attempt, channel), partial(self._uploaded, attempt))
+
+    def _channel(self, fault: Mapping[str, Any] | None) -> Channel:
+        from . import connections, transfer  # noqa: PLC0415  # see transfers
+
+        if self._connections is None:
+            self._connections = connections.Connections()
+        return transfer.Channel(self._patience, fault, self._connections)
 
     def _uploaded(self, attempt: Attempt, failure: Failure | None) -> None:
         if attempt.phase is Phase.UPLOADING:  # not abandoned meanwhile

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from .connections import Connections, Origin
 from .failures import Trouble, trouble_of_status
 from .patience import Patience
 from .users import acting_as_the_agent
@@ -72,21 +73,27 @@ class Channel:
     Args:
         patience: of every request.
         fault: what every request meets instead of a server, if that is wanted: `trouble`, `reason`, `status`.
+        connections: where its connection comes from, and goes when it is closed.
     """
 
     patience: Patience
     fault: Mapping[str, Any] | None = None
+    connections: Connections = field(default_factory=Connections)
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _connection: http.client.HTTPConnection | None = None
-    _origin: tuple[str, str] | None = None
+    _origin: Origin | None = None
+    _used: bool = False
+    # Whoever breaks off must not meet a connection that is another transfer's by now.
+    _handing_over: threading.Lock = field(default_factory=threading.Lock)
 
     def cancel(self) -> None:
         """Break off: what runs raises `TransferCancelled` soon, what comes does so at once."""
-        self._cancelled.set()
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
-            with contextlib.suppress(OSError):  # it may just have been closed
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        with self._handing_over:
+            self._cancelled.set()
+            connection = self._connection
+            if connection is not None and connection.sock is not None:
+                with contextlib.suppress(OSError):  # it may just have been closed
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raise if somebody called `cancel`.
@@ -98,7 +105,16 @@ class Channel:
             raise TransferCancelled
 
     def close(self) -> None:
-        """Close the connection."""
+        """Let go of the connection: others may go on with it, unless this was broken off."""
+        with self._handing_over:
+            connection, origin = self._connection, self._origin
+            if connection is None or origin is None or connection.sock is None or self._cancelled.is_set():
+                self._drop()
+                return
+            self._connection = self._origin = None
+        self.connections.keep(origin, connection)
+
+    def _drop(self) -> None:
         connection, self._connection, self._origin = self._connection, None, None
         if connection is not None:
             connection.close()
@@ -129,10 +145,10 @@ class Channel:
                     raise error from refused
                 pause = max(pause, min(refused.retry_after or 0, _LONGEST_PAUSE))
             except TimeoutError:
-                self.close()
+                self._drop()
                 error = TransferError(Trouble.TIMED_OUT, "the server did not answer in time")
             except (OSError, http.client.HTTPException) as broken:
-                self.close()
+                self._drop()
                 error = TransferError(Trouble.OTHER, _words(broken))
             if number < self.patience.attempts:
                 self._cancelled.wait(pause)
@@ -162,7 +178,7 @@ class Channel:
             target = answer.getheader("Location")
             if method != "GET" or answer.status not in _REDIRECTS or target is None:
                 break
-            self.close()
+            self._drop()
             url = urljoin(url, target)
         whole = False
         try:
@@ -173,7 +189,7 @@ class Channel:
             whole = answer.isclosed()
         finally:
             if not whole:  # left over bytes would be taken for the next answer
-                self.close()
+                self._drop()
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
@@ -181,23 +197,51 @@ class Channel:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise TransferError(Trouble.OTHER, "the address is neither http nor https")
-        if self._origin != (parts.scheme, parts.netloc) or self._connection is None:
-            self.close()
-            try:
-                with acting_as_the_agent():
-                    self._connection = _connection(parts, self.patience.timeout)
-            except ValueError as error:
-                raise TransferError(Trouble.OTHER, "the address has no usable port") from error
-            self._origin = (parts.scheme, parts.netloc)
         target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
         if parts.query:
             target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
-        self.check()
         # Names, certificates and parts of Python may be read only now.
         with acting_as_the_agent():
-            self._connection.request(method, target, body=body, headers=dict(headers))
-            self.check()  # cancel() may have looked before there was a socket
-            return self._connection.getresponse()
+            while True:
+                self.check()
+                connection = self._connect(parts)
+                try:
+                    return self._ask(connection, method, target, headers, body)
+                except ConnectionError:
+                    # Where the server ended one as it was taken, that says nothing of the request: a GET or
+                    # a PUT, and each of those may be sent twice.
+                    if not self._used:
+                        raise
+                    self._drop()
+
+    def _connect(self, parts: SplitResult) -> http.client.HTTPConnection:
+        origin = (parts.scheme, parts.netloc)
+        if self._connection is not None and self._origin == origin:
+            return self._connection
+        self._drop()
+        connection = self.connections.take(origin)
+        self._used = connection is not None
+        if connection is None:
+            try:
+                connection = _connection(parts, self.patience.timeout)
+            except ValueError as error:
+                raise TransferError(Trouble.OTHER, "the address has no usable port") from error
+        self._connection, self._origin = connection, origin
+        return connection
+
+    def _ask(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> http.client.HTTPResponse:
+        connection.request(method, target, body=body, headers=dict(headers))
+        self.check()  # cancel() may have looked before there was a socket
+        answer = connection.getresponse()
+        self._used = False
+        return answer
 
 
 def _connection(parts: SplitResult, timeout: float) -> http.client.HTTPConnection:

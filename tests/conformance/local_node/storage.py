@@ -14,7 +14,8 @@ class Storage:
     """Blobs under `/c/NAME`; every other first path segment is a way to go wrong.
 
     `/status/404/x` answers with this status, `/flaky/N/NAME` with 503 the first N times, `/slow/x` never,
-    `/short/x` ends early, `/corrupt/x` has another checksum, `/moved/NAME` redirects.
+    `/short/x` ends early, `/corrupt/x` has another checksum, `/moved/NAME` redirects, `/ended/NAME` ends each
+    connection that brings a second request, without an answer.
     """
 
     def __init__(self) -> None:
@@ -22,9 +23,11 @@ class Storage:
         self.headers: dict[str, dict[str, str]] = {}
         self.requests: Counter[str] = Counter()
         self.url = ""
+        self.port = 0
+        self.peers: list[object] = []
         self._released = asyncio.Event()
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/c/{name:.*}", self._blob)
         app.router.add_route("*", "/flaky/{times}/{name:.*}", self._flaky)
@@ -33,20 +36,30 @@ class Storage:
         app.router.add_get("/short/{name:.*}", self._short)
         app.router.add_get("/corrupt/{name:.*}", self._corrupt)
         app.router.add_get("/moved/{name:.*}", self._moved)
+        app.router.add_route("*", "/ended/{name:.*}", self._ended)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
         await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        host, self.port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{self.port}"
 
     async def close(self) -> None:
         self._released.set()
         await self._runner.cleanup()
 
+    async def _ended(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        if self.peers.count(request.transport.get_extra_info("peername")):
+            self.requests["ended"] += 1
+            request.transport.abort()
+        return await self._blob(request)
+
     async def _blob(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         self.requests[name] += 1
+        if request.transport is not None:
+            self.peers.append(request.transport.get_extra_info("peername"))
         if request.method == "PUT":
             body = await request.read()
             if request.headers["Content-MD5"] != base64.b64encode(hashlib.md5(body).digest()).decode():
