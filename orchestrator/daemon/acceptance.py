@@ -17,7 +17,7 @@ from orchestrator.daemon.records import NewRun, Source
 from orchestrator.daemon.refusals import wrong_job
 from orchestrator.errors import SpecError
 from orchestrator.runtime.few_threads import in_few_threads
-from orchestrator.spec import JobSpec, RunPlan, encode_job, new_run_id, parse_job, plan_run
+from orchestrator.spec import JobSpec, RunPlan, encode_job, new_run_id, parse_job, plan_checked, plan_run
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +105,7 @@ class Acceptance:
             results=self._config.results / run_id,
             secrets=self._config.allowed_secrets,
         )
-        plan: RunPlan = plan_run(job, run_id, environ=self._environ)
+        plan: RunPlan = plan_checked(job, run_id, environ=self._environ)
         check_plan(plan, roots)
         return NewRun(
             run_id=run_id,

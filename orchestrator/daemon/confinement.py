@@ -11,10 +11,10 @@ import msgspec
 
 from orchestrator.errors import SpecError
 from orchestrator.spec.files import ResourceFile
+from orchestrator.spec.glance import secret_references
 from orchestrator.spec.job import JobSpec
-from orchestrator.spec.place import at_index, leaves, spec_error
+from orchestrator.spec.place import at_index, spec_error
 from orchestrator.spec.planned import RunPlan
-from orchestrator.spec.secret import SecretReference
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -45,10 +45,10 @@ def confined(
                 job.source, place, f'"{path}" is outside of what jobs may read here{_hint(roots)}'
             )
     allowed = set(secrets)
-    for place, leaf in leaves(job):
-        if isinstance(leaf, SecretReference) and leaf.secret not in allowed:
+    for place, reference in secret_references(job):
+        if reference.secret not in allowed:
             raise spec_error(
-                job.source, place, f'"{leaf.secret}" is not among the allowed_secrets of the daemon'
+                job.source, place, f'"{reference.secret}" is not among the allowed_secrets of the daemon'
             )
     return msgspec.structs.replace(job, base_dir=str(base_dir), download_dir=str(results))
 

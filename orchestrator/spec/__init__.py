@@ -27,7 +27,7 @@ from orchestrator.spec.job import (
     RetriesSpec,
 )
 from orchestrator.spec.load import load_job, parse_job
-from orchestrator.spec.plan import plan_run
+from orchestrator.spec.plan import plan_checked, plan_run
 from orchestrator.spec.planned import InputFile, PlannedTask, RunPlan, TaskInput
 from orchestrator.spec.pool import ImageSpec, PoolSpec, StartTaskSpec
 from orchestrator.spec.resolve import resolve
@@ -78,6 +78,7 @@ __all__ = [
     "new_run_id",
     "output_container",
     "parse_job",
+    "plan_checked",
     "plan_run",
     "planned_command",
     "resolve",

@@ -56,10 +56,10 @@ def _decode(wanted: Any, value: Any) -> Any:
 
 
 def _encode(value: object) -> Any:
+    if isinstance(value, FrozenMapping):
+        return value.plain()
     if isinstance(value, Duration):
         return value.iso
-    if isinstance(value, FrozenMapping):
-        return dict(value)
     raise TypeError(f"a {type(value).__name__} can't stand in a job file")
 
 

@@ -7,7 +7,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from orchestrator.errors import SpecError
 from orchestrator.spec.place import Fault, at_index, at_key
@@ -15,6 +15,8 @@ from orchestrator.spec.place import Fault, at_index, at_key
 _TOML_PLACE = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
 )
+
+_JSON: Final = frozenset({str, int, bool, type(None)})
 
 
 def read_toml(text: str, where: str) -> dict[str, Any]:
@@ -68,19 +70,35 @@ def decode_text(data: bytes, where: str) -> str:
 
 def value_faults(value: object, place: str = "") -> Iterator[Fault]:
     """What TOML can say and JSON, which the service speaks, can't: dates, and numbers without end."""
+    if not _is_json(value):
+        yield from _value_faults(value, place)
+
+
+def _value_faults(value: object, place: str) -> Iterator[Fault]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if isinstance(key, str):
-                yield from value_faults(item, at_key(place, key))
+                yield from _value_faults(item, at_key(place, key))
             else:
                 yield Fault(place, f"the key {key!r} is not text")
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from value_faults(item, at_index(place, index))
+            yield from _value_faults(item, at_index(place, index))
     elif isinstance(value, float) and not math.isfinite(value):
         yield Fault(place, f"{value} is not a number that JSON can write")
     elif value is not None and not isinstance(value, str | int | float):
         yield Fault(place, f"a {type(value).__name__} is not JSON; write it in quotes")
+
+
+def _is_json(value: object) -> bool:
+    """Whether there is nothing else in it: a quick look, since hardly ever there is."""
+    kind = type(value)
+    if kind is dict:
+        found = cast("dict[object, object]", value)
+        return all(type(key) is str for key in found) and all(map(_is_json, found.values()))
+    if kind is list:
+        return all(map(_is_json, cast("list[object]", value)))
+    return kind in _JSON or (kind is float and math.isfinite(cast("float", value)))
 
 
 def _place_of(text: str, offset: int) -> str:

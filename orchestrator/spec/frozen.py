@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -33,6 +35,10 @@ class FrozenMapping(Mapping[str, V_co]):
                 raise TypeError(f"the key {key!r} is not text")
         self._content: dict[str, V_co] = {key: _freeze(value, key) for key, value in (content or {}).items()}
         self._hash: int | None = None
+
+    def plain(self) -> dict[str, V_co]:
+        """The same as a dict, but for what is inside: a copy."""
+        return self._content.copy()
 
     def thaw(self) -> dict[str, Any]:
         """The same as plain dicts and lists: a copy that the caller may change."""
@@ -84,6 +90,9 @@ def freeze_fields(struct: msgspec.Struct) -> None:
         TypeError: a mapping holds what JSON can't.
         ValueError: as `FrozenMapping` raises it.
     """
+    # Those that come from a file have nothing to replace, and there may be many.
+    if not any(map(_can_change, map(type, _values(type(struct))(struct)))):
+        return
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         if isinstance(value, dict):
@@ -91,6 +100,18 @@ def freeze_fields(struct: msgspec.Struct) -> None:
             msgspec.structs.force_setattr(struct, name, frozen)
         elif isinstance(value, list):
             msgspec.structs.force_setattr(struct, name, tuple(value))
+
+
+@functools.cache
+def _values(struct: type[msgspec.Struct]) -> Callable[[msgspec.Struct], tuple[object, ...]]:
+    """What gives the values of the fields."""
+    first, *others = struct.__struct_fields__
+    return attrgetter(first, first, *others)  # of one name alone it would give no tuple
+
+
+@functools.cache
+def _can_change(kind: type) -> bool:
+    return issubclass(kind, dict | list)
 
 
 def decode_mapping(wanted: Any, value: object) -> FrozenMapping[Any]:

@@ -11,10 +11,11 @@ from orchestrator.errors import SpecError
 from orchestrator.spec.check import check_job
 from orchestrator.spec.file_list import FileList
 from orchestrator.spec.files import ResourceFile
+from orchestrator.spec.glance import secret_references
 from orchestrator.spec.ids import check_run_id, expand_id, expand_run, has_index, id_problem
 from orchestrator.spec.job import JobSpec
 from orchestrator.spec.matching import match_files, sorted_once
-from orchestrator.spec.place import at_index, leaves, spec_error
+from orchestrator.spec.place import at_index, spec_error
 from orchestrator.spec.planned import InputFile, PlannedTask, RunPlan, TaskInput
 from orchestrator.spec.resolve import resolve
 from orchestrator.spec.secret import SecretReference
@@ -22,7 +23,7 @@ from orchestrator.spec.task import TaskFactory
 from orchestrator.spec.task_ids import TaskIds
 from orchestrator.spec.task_list import MadeTasks, TaskList
 
-__all__ = ["InputFile", "PlannedTask", "RunPlan", "TaskInput", "plan_run"]
+__all__ = ["InputFile", "PlannedTask", "RunPlan", "TaskInput", "plan_checked", "plan_run"]
 
 
 def plan_run(job: JobSpec, run_id: str, *, environ: Mapping[str, str] | None = None) -> RunPlan:
@@ -41,11 +42,16 @@ def plan_run(job: JobSpec, run_id: str, *, environ: Mapping[str, str] | None = N
     Raises:
         SpecError: something can't be right, a file or a secret is missing; `.where` names the place.
     """
-    check_run_id(run_id)
+    check_run_id(run_id)  # the first to be told, since it is no part of the file
     check_job(job)
-    for place, leaf in leaves(job):
-        if isinstance(leaf, SecretReference):
-            _check_secret(job, place, leaf, os.environ if environ is None else environ)
+    return plan_checked(job, run_id, environ=environ)
+
+
+def plan_checked(job: JobSpec, run_id: str, *, environ: Mapping[str, str] | None = None) -> RunPlan:
+    """The same of a job that `parse_job` or `check_job` has found no fault with."""
+    check_run_id(run_id)
+    for place, reference in secret_references(job):
+        _check_secret(job, place, reference, os.environ if environ is None else environ)
     return _Planner(job, run_id).plan()
 
 
