@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import anyio
@@ -139,9 +139,36 @@ class Desk:
             DaemonError: there is none.
         """
         record = await self._intake.get(run_id)
-        if record is None:
+        if record is None or not (current := await self.current((record,))):
             raise no_such_run(run_id)
-        return record
+        return current[0]
+
+    async def current(self, records: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
+        """The same records as of now, without those of runs that were forgotten meanwhile.
+
+        A run may have begun, or ended, since its record was read: one that has ended has no progress any
+        more, and a record from before its end no result yet.
+        """
+        found = {record.run_id: record for record in records}
+        read: set[str] = set()
+        while late := {run_id for run_id, record in found.items() if not self._agrees(record)} - read:
+            read |= late
+            for run_id in late:
+                if (record := await self._intake.get(run_id)) is None:
+                    del found[run_id]
+                else:
+                    found[run_id] = record
+        return tuple(found.values())
+
+    def _agrees(self, record: RunRecord) -> bool:
+        """Whether a record tells what is known here."""
+        match record.phase:
+            case Phase.QUEUED:
+                return record.run_id in self._waiting
+            case Phase.RUNNING:
+                return record.run_id in self._under_way
+            case Phase.FINISHED:
+                return True
 
     # --- what it does -------------------------------------------------------------------------------------
 

@@ -43,11 +43,11 @@ async def list_runs(request: web.Request, service: DaemonService) -> web.Respons
         after = (await service.desk.find(request.query["after"])).number
     found = await service.intake.page(phases=(Phase(phase),) if phase else (), after=after, limit=limit + 1)
     shown: list[RunView] = []
-    for record in found[:limit]:
-        shown.append(run_view(record, service))
-        if len(shown) % _VIEWS_PER_TURN == 0:
-            await anyio.lowlevel.checkpoint()
-    return json_response(RunPage(runs=shown, next=shown[-1].id if len(found) > limit else None))
+    for start in range(0, min(limit, len(found)), _VIEWS_PER_TURN):
+        await anyio.lowlevel.checkpoint()
+        some = await service.desk.current(found[start : min(start + _VIEWS_PER_TURN, limit)])
+        shown += [run_view(record, service) for record in some if phase in {None, record.phase}]
+    return json_response(RunPage(runs=shown, next=found[limit - 1].run_id if len(found) > limit else None))
 
 
 async def show(request: web.Request, service: DaemonService) -> web.Response:
