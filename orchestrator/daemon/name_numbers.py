@@ -23,6 +23,7 @@ class NameNumbers:
         self._text = bytearray()
         self._ends = array("I", [0])
         self._places = _places(_LEAST)
+        self._latest = 0
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -43,9 +44,15 @@ class NameNumbers:
     def number(self, name: str) -> int:
         """The number of a name, which gets one if it has none yet."""
         encoded = name.encode("utf-8", "surrogatepass")
-        place, found = self._look(encoded)
-        if found is not None:
-            return found
+        # Mostly what is told of a task follows what was told of it, or of the one before it.
+        for found in (self._latest, self._latest + 1):
+            if self._is(found, encoded):
+                self._latest = found
+                return found
+        place, known = self._look(encoded)
+        if known is not None:
+            self._latest = known
+            return known
         if len(self) >= len(self._places) * _FULL:
             self._grow()
             place, _ = self._look(encoded)
@@ -61,12 +68,19 @@ class NameNumbers:
     def _encoded(self, number: int) -> bytes:
         return bytes(self._text[self._ends[number] : self._ends[number + 1]])
 
+    def _is(self, number: int, encoded: bytes) -> bool:
+        ends = self._ends
+        if number + 1 >= len(ends):
+            return False
+        start = ends[number]
+        return ends[number + 1] - start == len(encoded) and self._text.startswith(encoded, start)
+
     def _look(self, encoded: bytes) -> tuple[int, int | None]:
         """Where a name is, or would be, in the table, and its number."""
         places, last = self._places, len(self._places) - 1
         place = hash(encoded) & last
         while (number := places[place]) != _FREE:
-            if self._encoded(number) == encoded:
+            if self._is(number, encoded):
                 return place, number
             place = (place + 1) & last
         return place, None

@@ -23,6 +23,7 @@ _OUTPUTS: Final = 0b0100_0000
 
 _NONE: Final = -(2**63)
 """In place of a number that is not known."""
+_NEW: Final = bytes([_CODES["active"]])
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -54,13 +55,13 @@ class TaskColumns:
 
     def reach(self, place: int) -> None:
         """Have a row for a task: active, until something else is told."""
-        while len(self._status) <= place:
-            self._status.append(_CODES["active"])
-            self._nodes.append(0)
-            self._exits.append(_NONE)
-            self._starts.append(_NONE)
-            self._ends.append(_NONE)
-            self._notes.append(0)
+        if (more := place + 1 - len(self._status)) <= 0:
+            return
+        self._status.extend(_NEW * more)
+        for numbers in (self._nodes, self._notes):
+            numbers.frombytes(bytes(numbers.itemsize * more))
+        for numbers in (self._exits, self._starts, self._ends):
+            numbers.extend([_NONE] * more)
 
     # --- what is told -------------------------------------------------------------------------------------
 

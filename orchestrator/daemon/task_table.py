@@ -10,7 +10,7 @@ import msgspec
 from orchestrator.daemon.advice import advice
 from orchestrator.daemon.name_numbers import NameNumbers
 from orchestrator.daemon.task_columns import TaskColumns
-from orchestrator.states import FailureClass, FailureInfo, TaskKey
+from orchestrator.states import FailureClass, FailureInfo
 from orchestrator.tracker.failure_class import classify
 
 
@@ -55,13 +55,17 @@ class _Rejected(msgspec.Struct):
     rejections: list[tuple[str, str, str]]
 
 
+class _Key(msgspec.Struct):
+    task_id: str
+
+
 class _Abandoned(msgspec.Struct):
-    key: TaskKey
+    key: _Key
     reason: str
 
 
 class _Changed(msgspec.Struct):
-    key: TaskKey
+    key: _Key
     state: str
     node_id: str | None = None
     retry_count: int = 0
@@ -72,7 +76,7 @@ class _Changed(msgspec.Struct):
 
 
 class _Downloaded(msgspec.Struct):
-    key: TaskKey
+    key: _Key
     missing: tuple[tuple[str, str], ...] = ()
 
 
@@ -124,8 +128,9 @@ class TaskTable:
                 if downloaded.missing:
                     self._columns.note(place, missing=downloaded.missing)
             case "TasksSubmitted":
-                for task_id in _SUBMITTED.decode(body).task_ids:
-                    self._place(task_id)
+                self._columns.reach(
+                    max(map(self._names.number, _SUBMITTED.decode(body).task_ids), default=-1)
+                )
             case "TasksRejected":
                 for task_id, code, reason in _REJECTED.decode(body).rejections:
                     self._give_up(task_id, "rejected", f"{code}: {reason}")
@@ -187,7 +192,8 @@ class TaskTable:
             columns.ended(
                 place, exit_code=event.exit_code, started_at=event.started_at, ended_at=event.ended_at
             )
-            columns.note(place, failure=event.failure)
+            if event.failure is not None or columns.notes(place).failure is not None:
+                columns.note(place, failure=event.failure)
 
     def _row(self, place: int) -> TaskRow:
         columns = self._columns

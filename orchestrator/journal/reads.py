@@ -34,8 +34,8 @@ _EVENTS = """
 """
 _ROWS_OF_ALL = """
     SELECT '[' || coalesce(group_concat(row), '') || ']' FROM (
-        SELECT json_array(number, (SELECT run_id FROM runs WHERE runs.number = run), sequence, event,
-            json(body)) AS row
+        SELECT '[' || number || ',' || json_quote((SELECT run_id FROM runs WHERE runs.number = run)) || ','
+            || sequence || ',' || json_quote(event) || ',' || body || ']' AS row
         FROM events WHERE number > ?1 ORDER BY number LIMIT ?2
     )
 """
@@ -43,7 +43,8 @@ _ROWS_OF_ALL = """
 # after an event of the run itself, as listeners do, is spared looking at what came before.
 _ROWS_OF_ONE = """
     SELECT '[' || coalesce(group_concat(row), '') || ']' FROM (
-        SELECT json_array(number, ?3, sequence, event, json(body)) AS row
+        SELECT '[' || number || ',' || json_quote(?3) || ',' || sequence || ',' || json_quote(event)
+            || ',' || body || ']' AS row
         FROM events WHERE run = (SELECT number FROM runs WHERE run_id = ?3) AND number > ?1
             AND sequence > coalesce((SELECT sequence FROM events WHERE number = ?1
                 AND run = (SELECT number FROM runs WHERE run_id = ?3)), 0)
