@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from orchestrator.prompt_loop import PromptLoop, PromptSteps
+
 T = TypeVar("T")
 
 _YOUNG = 10_000
@@ -36,9 +38,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        found: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+        fast = importlib.import_module("uvloop").Loop
     except ImportError:
-        return None
+        return PromptLoop
+    # Made here, since it can't be defined where uvloop is not installed.
+    found: Callable[[], asyncio.AbstractEventLoop] = type("FastPromptLoop", (PromptSteps, fast), {})
     return found

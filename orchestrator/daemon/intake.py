@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.daemon.intake_schema import connect
 from orchestrator.daemon.records import NewRun, Phase, RunRecord, Source
 from orchestrator.daemon.refusals import key_reused
+from orchestrator.daemon.run_counts import RunCounts
 from orchestrator.errors import JournalError
 from orchestrator.states import RunOutcome
 
@@ -76,10 +77,12 @@ class Intake:
         path: Path,
         threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor],
         connections: tuple[sqlite3.Connection, sqlite3.Connection],
+        counts: RunCounts,
     ) -> None:
         self.path = path
         self._thread, self._reader = threads
         self._connection, self._reading = connections
+        self._counts = counts
         self._closed = False
 
     @classmethod
@@ -98,11 +101,12 @@ class Intake:
         try:
             writing = await asyncio.wrap_future(writer.submit(connect, path, timeout))
             reading = await asyncio.wrap_future(reader.submit(connect, path, timeout))
+            counts = await asyncio.wrap_future(writer.submit(RunCounts, writing))
         except sqlite3.Error as error:
             for thread in (writer, reader):
                 thread.shutdown(wait=False)
             raise JournalError(str(error), path=str(path)) from error
-        return cls(path, (writer, reader), (writing, reading))
+        return cls(path, (writer, reader), (writing, reading), counts)
 
     async def close(self) -> None:
         """Close the file, after the writes that were begun. May be called twice."""
@@ -127,7 +131,7 @@ class Intake:
         """
 
         def write() -> tuple[RunRecord, bool]:
-            with self._transaction():
+            with self._counts.follow(run.run_id), self._transaction():
                 known = _known(self._connection, run.idempotency_key, run.body_hash)
                 if known is None:
                     self._insert(run)
@@ -212,14 +216,10 @@ class Intake:
         rows = await self._run(lambda: self._connection.execute(statement).fetchall())
         return tuple(Path(row[0]) for row in rows)
 
-    async def counts(self) -> dict[str, int]:
+    @property
+    def counts(self) -> Mapping[str, int]:
         """How many runs there are in each phase, and by outcome where they are over."""
-        statement = (
-            "SELECT json_group_object(state, runs) FROM"
-            " (SELECT coalesce(outcome, phase) AS state, count(*) AS runs FROM runs GROUP BY phase, outcome)"
-        )
-        (told,) = await self._read(lambda connection: connection.execute(statement).fetchone())
-        return msgspec.json.decode(told, type=dict[str, int])
+        return self._counts.told
 
     async def begun(self, run_id: str) -> bytes:
         """Write down that a run was handed to the runtime: call it before.
@@ -251,7 +251,7 @@ class Intake:
         def write() -> Path | None:
             connection = self._connection
             row = connection.execute("SELECT folder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-            with self._transaction():
+            with self._counts.follow(run_id), self._transaction():
                 for table in ("keys", "specs", "runs"):
                     statement = f"DELETE FROM {table} WHERE run_id = ?"  # noqa: S608 - ours
                     connection.execute(statement, (run_id,))
@@ -311,7 +311,12 @@ class Intake:
 
     async def _update(self, changes: str, values: tuple[Any, ...], run_id: str) -> None:
         statement = f"UPDATE runs SET {changes} WHERE run_id = ?"  # noqa: S608 - ours
-        await self._run(lambda: self._connection.execute(statement, (*values, run_id)))
+
+        def write() -> None:
+            with self._counts.follow(run_id):
+                self._connection.execute(statement, (*values, run_id))
+
+        await self._run(write)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await self._in(self._thread, work)

@@ -43,8 +43,7 @@ class Metrics:
 
     def __init__(self, service: DaemonService) -> None:
         self._registry = CollectorRegistry()
-        self._state = _State(service)
-        self._registry.register(self._state)
+        self._registry.register(_State(service))
         self._submitted = self._counter("tasks_submitted", "Tasks that the service accepted.")
         self._ended = Counter(
             "orchestrator_tasks_ended", "Tasks that ended.", ["result"], registry=self._registry
@@ -103,23 +102,8 @@ class Metrics:
         """Count a try to tell a webhook's receiver."""
         self._deliveries.labels(host, "confirmed" if ok else "failed").inc()
 
-    @property
-    def scraped(self) -> bool:
-        """Whether somebody asked before."""
-        return self._state.known
-
-    def exposition(
-        self, runs: Mapping[str, int] | None = None, owed: Mapping[str, int] | None = None
-    ) -> bytes:
-        """Everything, in the text form of Prometheus.
-
-        Args:
-            runs: how many runs there are, by outcome or phase; None for what was told last.
-            owed: how many things are still to be deleted, by kind; likewise.
-        """
-        state = self._state
-        if runs is not None and owed is not None:
-            state.runs, state.owed, state.known = runs, owed, True
+    def exposition(self) -> bytes:
+        """Everything, in the text form of Prometheus. Nothing is waited for."""
         return generate_latest(self._registry)
 
     def _counter(self, name: str, told: str) -> Counter:
@@ -131,21 +115,18 @@ class _State(Collector):
 
     def __init__(self, service: DaemonService) -> None:
         self._service = service
-        self.known = False
-        self.runs: Mapping[str, int] = {}
-        self.owed: Mapping[str, int] = {}
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         service = self._service
-        yield _family("runs", "Runs by phase, or by outcome where they are over.", "state", self.runs)
+        if (desk := getattr(service, "desk", None)) is None:
+            return  # it is not open yet
+        told = "Runs by phase, or by outcome where they are over."
+        yield _family("runs", told, "state", service.intake.counts)
         tasks: Counts[str] = Counts()
-        desk = getattr(service, "desk", None)
-        for job_run in desk.job_runs() if desk is not None else ():
+        for job_run in desk.job_runs():
             for state, count in job_run.progress.tasks_by_state:
                 tasks[state.value] += count
         yield _family("tasks", "Tasks of the runs under way, by state.", "state", tasks)
-        if desk is None:
-            return
         yield GaugeMetricFamily("orchestrator_runs_waiting", "Runs in line.", value=desk.waiting)
         yield GaugeMetricFamily("orchestrator_runs_under_way", "Runs under way.", value=desk.under_way)
         yield GaugeMetricFamily(
@@ -173,7 +154,9 @@ class _State(Collector):
         yield GaugeMetricFamily(
             "orchestrator_ready", "1 where runs are taken and the account answers.", value=int(ready(service))
         )
-        yield _family("cleanup_owed", "What runs have created and not deleted yet.", "kind", self.owed)
+        yield _family(
+            "cleanup_owed", "What runs have created and not deleted yet.", "kind", service.owing.told
+        )
         yield from _of_the_account(service)
 
 

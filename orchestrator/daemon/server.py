@@ -22,6 +22,7 @@ from orchestrator.daemon.config import DaemonConfig
 from orchestrator.daemon.logs import DaemonLogs
 from orchestrator.daemon.service import DaemonService
 from orchestrator.errors import ConfigError, OrchestratorError, error_text
+from orchestrator.prompt_loop import prompt
 from orchestrator.version import __version__
 
 log = structlog.get_logger()
@@ -121,11 +122,13 @@ class _Server:
         stack.push_async_callback(runner.cleanup)
         listen, state = self._config.listen, self._config.state
         if (path := self._config.socket_path) is not None:
-            await web.SockSite(runner, _unix_socket(path)).start()
+            with prompt():
+                await web.SockSite(runner, _unix_socket(path)).start()
             stack.callback(path.unlink, missing_ok=True)
         if tcp is None:
             return None
-        await web.SockSite(runner, tcp).start()
+        with prompt():
+            await web.SockSite(runner, tcp).start()
         port = tcp.getsockname()[1]
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
         url = f"http://{host}:{port}"

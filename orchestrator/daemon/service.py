@@ -22,6 +22,7 @@ from orchestrator.daemon.heartbeat import Heartbeat
 from orchestrator.daemon.inbox import Inbox
 from orchestrator.daemon.intake import Intake
 from orchestrator.daemon.metrics import Metrics
+from orchestrator.daemon.owing import Owing
 from orchestrator.daemon.retention import Retention, sweep
 from orchestrator.daemon.sessions import Sessions
 from orchestrator.daemon.supervisor import Supervisor
@@ -56,6 +57,7 @@ class DaemonService:
         sessions: of browsers, in place of a token.
         heartbeat: whether the loop turns.
         account: whether the account answers.
+        owing: what is still to be deleted.
         metrics: what is counted.
         failed: set once a part that is needed has broken, which `broken` names.
     """
@@ -67,6 +69,7 @@ class DaemonService:
     sessions: Sessions
     heartbeat: Heartbeat
     account: AccountCheck
+    owing: Owing
     intake: Intake
     orchestrator: Orchestrator
 
@@ -137,6 +140,8 @@ class DaemonService:
         self.heartbeat = Heartbeat(
             interval=limits.heartbeat_interval, timeout=limits.heartbeat_timeout, beaten=self._beaten
         )
+        self.owing = Owing(journal)
+        await self.owing.look()
         self.account = AccountCheck(self.orchestrator, interval=limits.account_check_interval)
         webhooks = self._webhooks()
         await self._owner.open()
@@ -163,6 +168,7 @@ class DaemonService:
         self._keep_up(self.heartbeat.beat, "heartbeat")
         self._keep_up(self.feed.pump, "feed")
         self._keep_up(self.account.watch, "account")
+        self._keep_up(self.owing.watch, "owing")
         self._keep_up(self.desk.take_turns, "turns")
         self._keep_up(taking_up.go_on, "taking up")
         self._keep_up(Retention(self).keep, "retention")

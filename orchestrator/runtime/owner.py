@@ -10,6 +10,7 @@ import anyio.abc
 import structlog
 
 from orchestrator.errors import NotOpenError
+from orchestrator.prompt_loop import take_turns
 
 log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ class Owner:
             raise NotOpenError
 
         async def guarded() -> None:
+            take_turns()  # whoever asks for it may be in a hurry; a run is not
             try:
                 await work()
             except asyncio.CancelledError:

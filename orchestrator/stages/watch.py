@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +30,8 @@ log = structlog.get_logger()
 _SLOWER = 1.5
 # Events of one page that are told at once; delivering more would keep the loop for long.
 _TOLD_TOGETHER = 200
+# Tasks of one page that are compared in one turn: others wait meanwhile.
+_READ_TOGETHER = 50
 _ENDED_JOBS = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
 
 
@@ -174,7 +177,9 @@ class TaskWatch:
             self._pages += 1
             with anyio.CancelScope(shield=True):
                 told: list[Event] = []
-                for snapshot in page:
+                for place, snapshot in enumerate(page, 1):
+                    if place % _READ_TOGETHER == 0:
+                        await asyncio.sleep(0)
                     if newest is None or snapshot.state_changed > newest:
                         newest = snapshot.state_changed
                     if self._ours(snapshot.id) and not self._reactivation.keeps(snapshot):

@@ -72,8 +72,7 @@ async def run_evenly(client: Client, job: dict[str, Any], *, runs: int, within: 
     over = 0
     async with asyncio.TaskGroup() as group:
         scraping = group.create_task(_scrape(client, scrapes))
-        for number in range(runs):
-            await client.submit(job, f"even-{number}")
+        group.create_task(_hand_in(client, job, runs))
         while over < runs:
             assert time.monotonic() - began < within, f"{over} of {runs} over within {within:g} s"
             await asyncio.sleep(0.5)
@@ -97,6 +96,12 @@ async def run_evenly(client: Client, job: dict[str, Any], *, runs: int, within: 
     return Evenness(fairness=fairness, least=least, scrapes=scrapes, took=took, longest=longest)
 
 
+async def _hand_in(client: Client, job: dict[str, Any], runs: int) -> None:
+    """As fast as they are taken; where that takes long, the first are over before the last has begun."""
+    for number in range(runs):
+        await client.submit(job, f"even-{number}")
+
+
 async def _scrape(client: Client, scrapes: list[float]) -> None:
     """Ask for the figures, as a monitoring system does, until cancelled."""
     while True:
@@ -107,8 +112,7 @@ async def _scrape(client: Client, scrapes: list[float]) -> None:
 
 
 def _at_work(then: dict[str, int], now: dict[str, int], run_id: str, tasks: int) -> bool:
-    # One that is just over may be shown without its progress for a moment.
-    return 0 < then.get(run_id, 0) <= now[run_id] < tasks
+    return then.get(run_id, 0) > 0 and now[run_id] < tasks
 
 
 def _lasted(view: dict[str, Any]) -> float:

@@ -16,6 +16,7 @@ from orchestrator.daemon import refusals
 from orchestrator.daemon.records import Phase
 from orchestrator.daemon.service import DaemonService
 from orchestrator.journal.records import StoredEvent
+from orchestrator.prompt_loop import take_turns
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class _Listener:
         if service.listeners >= service.limits.listeners:
             raise refusals.too_many_listeners(service.limits.listeners)
         service.listeners += 1
+        take_turns()  # a thousand listeners that are told something would be before everything else
         try:
             await self._response.prepare(self._request)
             self._bound()

@@ -12,22 +12,20 @@ import asyncio
 from orchestrator.cli.loop import run
 
 async def main():
-    return type(asyncio.get_running_loop()).__name__
+    return " ".join(base.__name__ for base in type(asyncio.get_running_loop()).__mro__)
 
 print(run(main()))
 """
 FAST_LOOP = """
 import asyncio
 
-class FastLoop(asyncio.SelectorEventLoop):
+class Loop(asyncio.SelectorEventLoop):
     pass
-
-new_event_loop = FastLoop
 """
 
 
 def loop_with(uvloop: str, folder: Path) -> str:
-    """The name of the loop's class where a module `uvloop` of that text is installed."""
+    """The names of the loop's class and of its bases where a module `uvloop` of that text is installed."""
     (folder / "uvloop.py").write_text(uvloop)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(Path.cwd())])}
     command = [sys.executable, "-c", PROGRAM]
@@ -35,9 +33,9 @@ def loop_with(uvloop: str, folder: Path) -> str:
     return ended.stdout.strip()
 
 
-def test_uvloop_is_taken_where_it_is_installed(tmp_path: Path) -> None:
-    assert loop_with(FAST_LOOP, tmp_path) == "FastLoop"
+def test_uvloop_is_taken_where_it_is_installed_and_is_prompt_too(tmp_path: Path) -> None:
+    assert loop_with(FAST_LOOP, tmp_path).split()[:3] == ["FastPromptLoop", "PromptSteps", "Loop"]
 
 
 def test_pythons_own_loop_does_without_it(tmp_path: Path) -> None:
-    assert "FastLoop" not in loop_with("raise ImportError('not for this machine')", tmp_path)
+    assert loop_with("raise ImportError('not for this machine')", tmp_path).split()[0] == "PromptLoop"

@@ -14,7 +14,7 @@ KEY = TaskKey(job_id="job", task_id="t")
 
 
 def figures(service: DaemonService) -> dict[str, float]:
-    text = service.metrics.exposition({"queued": 2}, {"pool": 1}).decode()
+    text = service.metrics.exposition().decode()
     return {
         f"{sample.name}{''.join(f'[{value}]' for value in sample.labels.values())}": sample.value
         for family in text_string_to_metric_families(text)
@@ -41,14 +41,7 @@ def test_how_tasks_end_is_the_service_s_word_and_not_their_exit_code(tmp_path: P
     assert found["orchestrator_task_detection_delay_seconds_sum"] == 3
 
 
-def test_a_scrape_before_the_daemon_is_open_tells_what_there_is(tmp_path: Path) -> None:
+def test_a_scrape_before_the_daemon_is_open_tells_what_was_counted(tmp_path: Path) -> None:
     found = figures(DaemonService(DaemonConfig(state_dir=str(tmp_path)), environ={}))
-    assert found["orchestrator_runs[queued]"] == 2
-
-
-def test_what_was_not_looked_up_in_time_is_told_as_it_was_last(tmp_path: Path) -> None:
-    service = DaemonService(DaemonConfig(state_dir=str(tmp_path)), environ={})
-    before = service.metrics.scraped
-    service.metrics.exposition({"queued": 2}, {"pool": 1})
-    assert (before, service.metrics.scraped) == (False, True)
-    assert b'orchestrator_runs{state="queued"} 2.0' in service.metrics.exposition()
+    assert found["orchestrator_tasks_submitted_total"] == 0
+    assert "orchestrator_runs_waiting" not in found
