@@ -150,25 +150,27 @@ class Desk:
         more, and a record from before its end no result yet.
         """
         found = {record.run_id: record for record in records}
-        read: set[str] = set()
-        while late := {run_id for run_id, record in found.items() if not self._agrees(record)} - read:
-            read |= late
-            for run_id in late:
-                if (record := await self._intake.get(run_id)) is None:
-                    del found[run_id]
+        read: dict[str, Phase] = {}
+        while late := [record for record in found.values() if self._is_late(record, read)]:
+            for record in late:
+                # As known before the reading: a run may go on while it, or those of others, are under way.
+                read[record.run_id] = self._known(record.run_id)
+                if (now := await self._intake.get(record.run_id)) is None:
+                    del found[record.run_id]
                 else:
-                    found[run_id] = record
+                    found[record.run_id] = now
         return tuple(found.values())
 
-    def _agrees(self, record: RunRecord) -> bool:
-        """Whether a record tells what is known here."""
-        match record.phase:
-            case Phase.QUEUED:
-                return record.run_id in self._waiting
-            case Phase.RUNNING:
-                return record.run_id in self._under_way
-            case Phase.FINISHED:
-                return True
+    def _is_late(self, record: RunRecord, read: Mapping[str, Phase]) -> bool:
+        """Whether a run has gone on, as far as is known here, since its record was read."""
+        known = self._known(record.run_id)
+        return record.phase not in {known, Phase.FINISHED} and read.get(record.run_id) is not known
+
+    def _known(self, run_id: str) -> Phase:
+        """Where a run is, as far as is known here; the file may be a step behind."""
+        if run_id in self._waiting:
+            return Phase.QUEUED
+        return Phase.RUNNING if run_id in self._under_way else Phase.FINISHED
 
     # --- what it does -------------------------------------------------------------------------------------
 
