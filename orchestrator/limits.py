@@ -98,7 +98,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     downloads: int = 8
     submissions: int = 64
     requests_per_second: float = 0.0
-    looks: int = 8
+    looks: int = 24
     looks_per_second: float = 100.0
     staging_time: float = 6 * 3600.0
     tasks_per_request: int = 100

@@ -111,9 +111,12 @@ class AccessRenewal:
         """
         if self._storage.longest_address is not None:
             return
+        # `open` has just looked at those that it knows the ends of.
+        due = {name: opened for name, opened in self._containers.items() if name not in self._ends}
         while True:
-            for container, opened in self._containers.items():
+            for container, opened in due.items():
                 await self._look(container, opened)
+            due = self._containers
             interval = self._limits.access_check_interval
             await anyio.sleep(min(interval, self._limits.backoff_limit) if self._troubles else interval)
 

@@ -28,6 +28,9 @@ from orchestrator.tracker import TaskTracker
 log = structlog.get_logger()
 
 _SLOWER = 1.5
+# Rows that cost nothing worth speaking of, and those that a change is worth.
+_FEW = 100
+_WORTH = 8
 # Events of one page that are told at once; delivering more would keep the loop for long.
 _TOLD_TOGETHER = 200
 # Tasks of one page that are compared in one turn: others wait meanwhile.
@@ -35,19 +38,19 @@ _READ_TOGETHER = 50
 _ENDED_JOBS = frozenset({JobState.TERMINATING, JobState.COMPLETED, JobState.DELETING})
 
 
-def next_interval(interval: float, *, changes: int, pages: int, limits: Limits) -> float:
+def next_interval(interval: float, *, changes: int, rows: int, limits: Limits) -> float:
     """How long to wait for the next look: short after changes, longer when there are none.
 
-    A job so busy that a look takes several pages gains nothing from looking sooner: what comes back is
-    mostly the overlap, once more.
+    A look that lists many tasks of which few are news gains nothing from being sooner: what comes back is
+    mostly the overlap, once more. So it is in a job's first seconds, when all its tasks are new.
 
     Args:
         interval: before the last look, in seconds.
         changes: what the last look told.
-        pages: how many pages it took.
+        rows: how many tasks it listed.
         limits: `poll_floor` and `poll_interval`.
     """
-    if changes and pages <= 1:
+    if changes and rows <= max(_FEW, changes * _WORTH):
         return max(interval / 2, limits.poll_floor)
     return min(max(interval, limits.poll_floor) * _SLOWER, limits.poll_interval)
 
@@ -100,7 +103,7 @@ class TaskWatch:
         self._last_full = -float("inf")
         self._interval = limits.poll_floor
         self._changes = 0
-        self._pages = 0
+        self._rows = 0
         self.looked = anyio.Event()
 
     @property
@@ -127,7 +130,7 @@ class TaskWatch:
             if ended is not None:
                 return ended
             self._interval = next_interval(
-                self._interval, changes=self._changes, pages=self._pages, limits=self._limits
+                self._interval, changes=self._changes, rows=self._rows, limits=self._limits
             )
             await anyio.sleep(self._interval)
 
@@ -149,7 +152,7 @@ class TaskWatch:
         return ended
 
     async def _look(self) -> str | None:
-        self._changes = self._pages = 0
+        self._changes = self._rows = 0
         full = anyio.current_time() - self._last_full >= self._limits.reconcile_interval
         job_ended: str | None = None
         if full:
@@ -170,11 +173,12 @@ class TaskWatch:
         return f"the job is {job.state} ({job.terminate_reason or 'no reason given'})"
 
     async def _list(self, changed_since: str | None) -> None:
-        began, newest = anyio.current_time(), self._newest
+        began, newest, pages = anyio.current_time(), self._newest, 0
         async for page in self._batch.list_tasks(self._job_id, filter=changed_since):
             # What the tracker has taken in must be told, or a completed task would be lost for good: a
             # cancellation waits for the end of the page.
-            self._pages += 1
+            pages += 1
+            self._rows += len(page)
             with anyio.CancelScope(shield=True):
                 told: list[Event] = []
                 for place, snapshot in enumerate(page, 1):
@@ -195,7 +199,9 @@ class TaskWatch:
 
         # Only now: what the pages that did not come would have shown is older than what came may be.
         if newest != self._newest:
-            self._newest, self._took = newest, anyio.current_time() - began
+            # All of one page is from one moment, whatever it waited for.
+            self._newest = newest
+            self._took = anyio.current_time() - began if pages > 1 else 0.0
         # Not shielded: until it is told, such a task has not ended for anybody.
         over = await self._reactivation.carry_out()
         with anyio.CancelScope(shield=True):

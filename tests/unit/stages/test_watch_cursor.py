@@ -92,6 +92,12 @@ async def test_it_reaches_back_further_by_the_time_that_the_list_took() -> None:
     assert NOON + timedelta(seconds=90) - asked[1] >= timedelta(seconds=0.6)
 
 
+async def test_a_list_of_one_page_is_of_one_moment_whatever_it_waited_for() -> None:
+    asked = await watched(Service([[[task("a", TaskState.ACTIVE, 100)]]], pause=0.3), looks=2)
+    assert asked[1] is not None
+    assert NOON + timedelta(seconds=90) - asked[1] < timedelta(seconds=0.2)
+
+
 async def test_a_list_that_broke_off_moves_nothing() -> None:
     broken: Look = [[task("b", TaskState.RUNNING, 500)], UnreachableError(operation="list tasks")]
     asked = await watched(Service([[[task("a", TaskState.ACTIVE, 100)]], broken]), looks=3)
