@@ -47,7 +47,8 @@ def daemon(
     def work() -> int:
         from orchestrator.daemon.server import serve
 
-        run(serve(loaded, environ=os.environ, reread=lambda: load_config(config, os.environ)))
+        serving = serve(loaded, environ=os.environ, reread=lambda: load_config(config, os.environ))
+        run(serving, prompt=True)
         return 0
 
     if os.getpid() == 1:

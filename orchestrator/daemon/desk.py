@@ -239,10 +239,14 @@ class Desk:
             return record
         await self._intake.cancelled(run_id, reason)
         if self._line.leave(run_id):
-            await self._intake.finished(run_id, outcome=RunOutcome.CANCELLED, error=reason)
+            # To its end: nobody would begin it any more, nor could it be cancelled again.
+            await self._owner.finish(lambda: self._written(lambda: self._cancelled(run_id, reason), run_id))
         elif (job_run := self._job_runs.get(run_id)) is not None:
             job_run.cancel(reason)
         return await self.find(run_id)
+
+    async def _cancelled(self, run_id: str, reason: str) -> None:
+        await self._intake.finished(run_id, outcome=RunOutcome.CANCELLED, error=reason)
 
     async def forget(self, run_id: str) -> None:
         """Keep nothing of a run that is over but its results.

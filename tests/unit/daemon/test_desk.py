@@ -16,6 +16,7 @@ from orchestrator.accounts.quota_line import QuotaLine
 from orchestrator.daemon.desk import Desk
 from orchestrator.daemon.intake import Intake
 from orchestrator.daemon.records import NewRun, Phase, RunRecord
+from orchestrator.errors import JournalError
 from orchestrator.events import utc_now
 from orchestrator.results import JobResult
 from orchestrator.runtime.owner import Owner
@@ -64,7 +65,8 @@ class Runs:
             environ={},
         )
         self.before_reading: dict[str, Callable[[], Awaitable[None]]] = {}
-        self._intake, self._get = intake, intake.get
+        self._intake, self._get, self._finished = intake, intake.get, intake.finished
+        self.fails_to_write = 0
         self._runs: dict[str, Run] = {}
 
     async def read(self, run_id: str) -> RunRecord | None:
@@ -72,6 +74,12 @@ class Runs:
         if happens is not None:
             await happens()
         return await self._get(run_id)
+
+    async def finished(self, run_id: str, **told: Any) -> None:
+        if self.fails_to_write:
+            self.fails_to_write -= 1
+            raise JournalError("the disk is full", path="daemon.sqlite")
+        await self._finished(run_id, **told)
 
     async def line_up(self, *names: str) -> tuple[RunRecord, ...]:
         records = [
@@ -104,6 +112,8 @@ async def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await owner.open()
     runs = Runs(intake, owner)
     monkeypatch.setattr(intake, "get", runs.read)
+    monkeypatch.setattr(intake, "finished", runs.finished)
+    monkeypatch.setattr("orchestrator.daemon.desk._WRITE_AGAIN", 0.0)
     try:
         yield runs
     finally:
@@ -140,3 +150,15 @@ async def test_a_run_that_was_left_to_the_journal_goes_on(runs: Runs) -> None:
     runs.desk.left = True
     await runs.end("a")
     assert await runs.phases(begun) == {"a": Phase.RUNNING}
+
+
+async def test_a_run_that_left_the_line_is_over_even_if_its_end_could_not_be_written_at_once(
+    runs: Runs,
+) -> None:
+    records = await runs.line_up("a")
+    runs.fails_to_write = 1
+    told = await runs.desk.cancel("a", "no longer wanted")
+    assert runs.fails_to_write == 0
+    assert told.phase is Phase.FINISHED
+    assert told.outcome is RunOutcome.CANCELLED
+    assert await runs.phases(records) == {"a": Phase.FINISHED}
