@@ -88,8 +88,8 @@ class DownloadHandler:
         self._expectations = expectations
         self._start = start
         self._read_task_file = read_task_file
-        self._tasks = anyio.Semaphore(limits.downloads)
-        self._slots = anyio.Semaphore(limits.downloads)
+        self._tasks = anyio.Semaphore(limits.downloads, fast_acquire=True)
+        self._slots = anyio.Semaphore(limits.downloads, fast_acquire=True)
         self._scopes: set[anyio.CancelScope] = set()
         self._under_way: set[str] = set()
         self._none_under_way = anyio.Event()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
+from orchestrator.errors import DownloadError
+
 NAME = "manifest.json"
 _VERSION = 1
+_LARGEST: Final = 64 << 20
 
 
 class ManifestError(ValueError):
@@ -41,6 +45,21 @@ class _Manifest(msgspec.Struct, frozen=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Manifest)  # see orchestrator/spec/convert.py on threads
+
+
+def gather(content: bytearray) -> Callable[[bytes | memoryview], Awaitable[None]]:
+    """Takes the pieces of a manifest, up to a size past which it can't be one.
+
+    Args:
+        content: what they are put to.
+    """
+
+    async def take(piece: bytes | memoryview) -> None:
+        content.extend(piece)
+        if len(content) > _LARGEST:
+            raise DownloadError(f"it is larger than {_LARGEST >> 20} MiB")
+
+    return take
 
 
 def read_manifest(content: bytes) -> dict[str, ManifestEntry]:

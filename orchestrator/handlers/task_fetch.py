@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -15,11 +15,12 @@ from orchestrator.errors import DownloadError, NotFoundError, OrchestratorError
 from orchestrator.events import DownloadFailed, OutputDownloaded, Publish, TaskCompleted, TaskFailed
 from orchestrator.file_threads import FileThreads
 from orchestrator.handlers import manifest
+from orchestrator.handlers.arrival import FileArrival, KeptFiles
 from orchestrator.handlers.brought_before import BroughtBefore, Looking
 from orchestrator.handlers.expectations import TaskOutputs
 from orchestrator.handlers.manifest import ManifestEntry, ManifestError, read_manifest
 from orchestrator.handlers.output_patterns import compile_pattern
-from orchestrator.handlers.result_files import PartialFile, TaskFolder
+from orchestrator.handlers.result_files import TaskFolder
 from orchestrator.limits import Limits
 from orchestrator.spec.files import KeepLogs, UploadBy
 from orchestrator.states import BlobSnapshot, TaskKey
@@ -28,9 +29,7 @@ _log = structlog.get_logger()
 
 FAILURE_FILE = "failure.json"
 _LOGS = ("stderr.txt", "stdout.txt")
-_WRITE_AT_ONCE = 1 << 20
 _ABSENT = "BlobNotFound"  # another 404 says that the whole container is gone
-_LARGEST_MANIFEST = 64 << 20
 _READ_HERE = 16 << 10
 """Up to this size a manifest is decoded in less time than a change of thread takes."""
 _Told: TypeAlias = tuple[int | None, tuple[bytes, ...]]
@@ -115,6 +114,7 @@ class TaskFetch:
         self._slots = slots
         self._threads = threads
         self._read_task_file = read_task_file
+        self._kept = KeptFiles(threads)
         self._here: set[str] = set()
         self._absent: set[str] = set()
 
@@ -139,16 +139,10 @@ class TaskFetch:
             blobs = await self._claim(self._wanted.names)
         else:
             blobs = await self._list()
-        queue = iter(blobs.items())
-
-        async def work() -> None:
-            for path, blob in queue:  # shared by all: next() never awaits, so no file is taken twice
-                await self._bring(path, blob, named.get(path))
-
-        async with anyio.create_task_group() as group:
-            for _ in range(min(self._limits.downloads, len(blobs)) - 1):
-                group.start_soon(work)
-            await work()
+        try:
+            await self._bring_all(blobs, named)
+        finally:
+            await self._finish_kept()  # what came is brought, even where the rest is given up
         if isinstance(self._event, TaskFailed):
             await self._explain_failure(self._event)
             return
@@ -160,6 +154,23 @@ class TaskFetch:
         for pattern in self._wanted.expected:
             if not any(map(compile_pattern(pattern).fullmatch, seen)):
                 self.missing.append((pattern, "no file matched"))
+
+    async def _bring_all(
+        self, blobs: Mapping[str, BlobSnapshot | None], named: Mapping[str, ManifestEntry]
+    ) -> None:
+        queue, left = iter(blobs.items()), len(blobs)
+
+        async def work() -> None:
+            nonlocal left
+            for path, blob in queue:  # shared by all: next() never awaits, so no file is taken twice
+                left -= 1
+                # With many tasks at once there is no place for another file of this one.
+                if left and self._slots.value > 1:
+                    group.start_soon(work)
+                await self._bring(path, blob, named.get(path))
+
+        async with anyio.create_task_group() as group:
+            await work()
 
     async def _list(self) -> dict[str, BlobSnapshot | None]:
         prefix = f"{self._event.key.task_id}/"
@@ -199,7 +210,7 @@ class TaskFetch:
         arriving = self._arriving(manifest.NAME)
         try:
             async with self._slots:
-                await arriving.bring(_into(content))
+                await arriving.bring(manifest.gather(content))
             # Read before it is checked: what is wrong in it says more than a wrong MD5.
             if len(content) <= _READ_HERE:
                 named = read_manifest(bytes(content))
@@ -227,10 +238,12 @@ class TaskFetch:
         try:
             if blob is not None and blob.size == 0:
                 # stderr as a rule, and a fifth of the requests
-                saved = await self._save(path, _all_of(bytearray()), lambda: _told(blob, entry))
+                saved = await self._save(path, _all_of(bytearray()), lambda: _told(blob, entry), keep=True)
             else:
                 async with self._slots:
-                    saved = await self._save(path, arriving.bring, lambda: _told(arriving.found, entry))
+                    saved = await self._save(
+                        path, arriving.bring, lambda: _told(arriving.found, entry), keep=True
+                    )
         except NotFoundError as error:
             if blob is None and error.code == _ABSENT:
                 self._absent.add(path)  # one that the manifest names is told as missing at the end
@@ -240,13 +253,24 @@ class TaskFetch:
             await self._failed(path, error)
         else:
             await self._tell(saved)
+            if self._kept.full:
+                await self._finish_kept()
 
     async def _save(
-        self, path: str, bring: Callable[[Take], Awaitable[None]], told: Callable[[], _Told]
-    ) -> OutputDownloaded:
+        self,
+        path: str,
+        bring: Callable[[Take], Awaitable[None]],
+        told: Callable[[], _Told],
+        *,
+        keep: bool = False,
+    ) -> OutputDownloaded | None:
+        """Bring a file; with `keep` a small one is kept to be written with others, and None returned."""
         written = await self._before.size(path) if self._before is not None else None
         if written is None:
-            written = await self._bring_new(path, bring, told)
+            written = await self._bring_new(path, bring, told, keep=keep)
+        return None if written is None else self._saved(path, written)
+
+    def _saved(self, path: str, written: int) -> OutputDownloaded:
         target = self._folder.path / path
         self._here.add(path)
         self.outputs.append(target)
@@ -254,24 +278,33 @@ class TaskFetch:
         return OutputDownloaded(run_id=self._event.run_id, key=self._event.key, path=target, size=written)
 
     async def _bring_new(
-        self, path: str, bring: Callable[[Take], Awaitable[None]], told: Callable[[], _Told]
-    ) -> int:
-        partial = self._folder.create(path)
-        writing = _Writing(partial, self._threads)
+        self, path: str, bring: Callable[[Take], Awaitable[None]], told: Callable[[], _Told], *, keep: bool
+    ) -> int | None:
+        arrival = FileArrival(path, self._folder.create(path), self._threads)
         try:
-            await bring(writing.take)
+            await bring(arrival.take)
             size, md5s = told()
-            _, written = await self._threads.run(_finish, partial, writing.rest, size, md5s)
+            if keep and self._kept.keep(arrival, size, md5s):
+                return None
+            return await arrival.finish(size, md5s)
         finally:
-            # Of a blob that is not there nothing came: no thread need look for it.
-            if partial.begun and not partial.ended:
-                with anyio.CancelScope(shield=True):
-                    await self._threads.run(partial.discard)
-        return written
+            await arrival.discard()
 
-    async def _tell(self, saved: OutputDownloaded) -> None:
-        if self._before is None or not self._before.was_told(saved.path):
-            await self._publish(saved)
+    async def _finish_kept(self) -> None:
+        """Write the small files that came, and tell of each."""
+        with anyio.CancelScope(shield=True):
+            news: list[OutputDownloaded] = []
+            for path, came in await self._kept.finish():
+                if isinstance(came, DownloadError):
+                    await self._failed(path, came)
+                else:
+                    news.append(self._saved(path, came))
+            await self._tell(*news)
+
+    async def _tell(self, *news: OutputDownloaded | None) -> None:
+        known = self._before.was_told if self._before is not None else lambda _: False
+        if told := [saved for saved in news if saved is not None and not known(saved.path)]:
+            await self._publish(*told)
 
     async def _explain_failure(self, event: TaskFailed) -> None:
         """Bring the logs from the node where they were not uploaded, or else say what the service says."""
@@ -311,34 +344,6 @@ class TaskFetch:
         )
 
 
-class _Writing:
-    """Writes in a thread, by the megabyte, since each change of thread costs as much as a small file.
-
-    Attributes:
-        rest: what is left to be written: all of a small file, to be written and finished in one go.
-    """
-
-    def __init__(self, partial: PartialFile, threads: FileThreads) -> None:
-        self.rest: list[bytes | memoryview] = []
-        self._size = 0
-        self._partial = partial
-        self._threads = threads
-
-    async def take(self, piece: bytes | memoryview) -> None:
-        self.rest.append(piece)
-        self._size += len(piece)
-        if self._size >= _WRITE_AT_ONCE:
-            held, self.rest, self._size = self.rest, [], 0
-            await self._threads.run(self._partial.write, held)
-
-
-def _finish(
-    partial: PartialFile, rest: list[bytes | memoryview], size: int | None, md5s: tuple[bytes, ...]
-) -> tuple[Path, int]:
-    partial.write(rest)
-    return partial.finish(size, md5s)
-
-
 def _all_of(content: bytearray) -> Callable[[Take], Awaitable[None]]:
     return lambda take: take(bytes(content))
 
@@ -349,15 +354,6 @@ def _all_from(pieces: AsyncIterator[bytes]) -> Callable[[Take], Awaitable[None]]
             await take(piece)
 
     return bring
-
-
-def _into(content: bytearray) -> Take:
-    async def take(piece: bytes | memoryview) -> None:
-        content.extend(piece)
-        if len(content) > _LARGEST_MANIFEST:
-            raise DownloadError(f"it is larger than {_LARGEST_MANIFEST >> 20} MiB")
-
-    return take
 
 
 async def _limited(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
