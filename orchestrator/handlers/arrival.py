@@ -6,13 +6,14 @@ Each change of thread costs as much as a small file does otherwise (measured).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
 
 from orchestrator.errors import DownloadError
 from orchestrator.file_threads import FileThreads
-from orchestrator.handlers.result_files import PartialFile
+from orchestrator.handlers.result_files import PartialFile, TaskFolder
+from orchestrator.handlers.small_files import SmallFile, put_small_files
 
 _WRITE_AT_ONCE: Final = 1 << 20
 _SMALL: Final = 64 << 10
@@ -25,17 +26,27 @@ class FileArrival:
     """One file, on its way to the disk.
 
     Args:
-        path: below its task's folder.
-        partial: where it is written to; nothing is before the first megabyte is here, or all of it.
+        path: below its task's folder, as it was claimed.
+        folder: of the task.
         threads: for the disk.
+
+    Attributes:
+        rest: what came and is not written yet.
+        size: of that, in bytes.
     """
 
-    def __init__(self, path: str, partial: PartialFile, threads: FileThreads) -> None:
+    def __init__(self, path: str, folder: TaskFolder, threads: FileThreads) -> None:
         self.path = path
-        self.partial = partial
         self.rest: list[bytes | memoryview] = []
         self.size = 0
+        self._folder = folder
         self._threads = threads
+        self._partial: PartialFile | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of it was written."""
+        return self._partial is not None
 
     async def take(self, piece: bytes | memoryview) -> None:
         """Take the next piece; writes by the megabyte."""
@@ -43,7 +54,7 @@ class FileArrival:
         self.size += len(piece)
         if self.size >= _WRITE_AT_ONCE:
             held, self.rest, self.size = self.rest, [], 0
-            await self._threads.run(self.partial.write, held)
+            await self._threads.run(self._file().write, held)
 
     async def finish(self, size: int | None, md5s: Sequence[bytes]) -> int:
         """Write the rest, check the file and put it in its place: see `PartialFile.finish`.
@@ -51,32 +62,33 @@ class FileArrival:
         Returns:
             Its size, in bytes.
         """
-        return await self._threads.run(_finish, self.partial, self.rest, size, md5s)
+        return await self._threads.run(_finish, self._file(), self.rest, size, md5s)
 
     async def discard(self) -> None:
         """Remove what was written, unless it was finished."""
         # Of a blob that is not there nothing came: no thread need look for it.
-        if self.partial.begun and not self.partial.ended:
+        if self._partial is not None and not self._partial.ended:
             with anyio.CancelScope(shield=True):
-                await self._threads.run(self.partial.discard)
+                await self._threads.run(self._partial.discard)
 
-
-class _Kept(NamedTuple):
-    arrival: FileArrival
-    size: int | None
-    md5s: Sequence[bytes]
+    def _file(self) -> PartialFile:
+        if self._partial is None:
+            self._partial = self._folder.create(self.path)
+        return self._partial
 
 
 class KeptFiles:
-    """Small files that have come, until they are written together.
+    """Small files of one task that have come, until they are written together.
 
     Args:
+        folder: of the task.
         threads: for the disk.
     """
 
-    def __init__(self, threads: FileThreads) -> None:
+    def __init__(self, folder: TaskFolder, threads: FileThreads) -> None:
+        self._folder = folder
         self._threads = threads
-        self._files: list[_Kept] = []
+        self._files: list[SmallFile] = []
         self._size = 0
 
     @property
@@ -95,9 +107,9 @@ class KeptFiles:
         Returns:
             Whether it is kept.
         """
-        if arrival.partial.begun or arrival.size > _SMALL:
+        if arrival.begun or arrival.size > _SMALL:
             return False
-        self._files.append(_Kept(arrival, size, md5s))
+        self._files.append(SmallFile(arrival.path, b"".join(arrival.rest), size, md5s))
         self._size += arrival.size
         return True
 
@@ -108,20 +120,10 @@ class KeptFiles:
             Of each its path, and its size in bytes or what is wrong.
         """
         files, self._files, self._size = self._files, [], 0
-        return await self._threads.run(_finish_all, files) if files else []
-
-
-def _finish_all(files: Sequence[_Kept]) -> list[tuple[str, int | DownloadError]]:
-    return [(kept.arrival.path, _finished(kept)) for kept in files]
-
-
-def _finished(kept: _Kept) -> int | DownloadError:
-    partial = kept.arrival.partial
-    try:
-        return _finish(partial, kept.arrival.rest, kept.size, kept.md5s)
-    except DownloadError as error:
-        partial.discard()
-        return error
+        if not files:
+            return []
+        wrong = await self._threads.run(put_small_files, self._folder, files)
+        return [(file.path, wrong[file.path] or len(file.content)) for file in files]
 
 
 def _finish(

@@ -88,7 +88,8 @@ class DownloadHandler:
         self._expectations = expectations
         self._start = start
         self._read_task_file = read_task_file
-        self._tasks = anyio.Semaphore(limits.downloads, fast_acquire=True)
+        # Twice as many: while some write what came, the others keep all places busy.
+        self._tasks = anyio.Semaphore(2 * limits.downloads, fast_acquire=True)
         self._slots = anyio.Semaphore(limits.downloads, fast_acquire=True)
         self._scopes: set[anyio.CancelScope] = set()
         self._under_way: set[str] = set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import stat
@@ -15,48 +14,11 @@ from typing import NamedTuple
 
 from orchestrator.errors import DownloadError
 from orchestrator.handlers.result_ledger import FOLDER, FileDigest, ResultLedger, digest_of
+from orchestrator.handlers.result_paths import checked_segments, disk_trouble, temporary_name
 from orchestrator.states import TaskKey
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PART = ".orchestrator-part"
-_LONGEST_PATH = 1024  # of a blob's name, in characters
-_LONGEST_NAME = 255  # of one file name, in bytes, on every file system in use
-
-
-def checked_segments(path: str) -> list[str]:
-    """The folders and the name of a file below a task's folder of results.
-
-    Args:
-        path: as the blob's name has it, with slashes.
-
-    Returns:
-        Its segments, the file's own name last.
-
-    Raises:
-        ValueError: the path could leave the folder, or can't be a file's name.
-    """
-    if path.startswith("/"):
-        raise ValueError("its name is an absolute path")
-    if "\0" in path:
-        raise ValueError("its name has a NUL in it")
-    if len(path) > _LONGEST_PATH:
-        raise ValueError(f"its name is longer than {_LONGEST_PATH} characters")
-    segments = path.split("/")
-    for segment in segments:
-        if segment in {"", ".", ".."}:
-            raise ValueError(f"its name has the segment {segment!r}")
-        if len(segment.encode("utf-8", "surrogatepass")) > _LONGEST_NAME:
-            raise ValueError(f"its name has a segment of more than {_LONGEST_NAME} bytes")
-    if segments[-1].endswith(_PART):
-        raise ValueError(f"names that end in {_PART} are for files that are being written")
-    return segments
-
-
-def temporary_name(name: str) -> str:
-    """What a file is called while it is written; the same each time, so that what a killed run left goes."""
-    hashed = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return f".{hashed[:20]}{_PART}"
+FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class ResultFiles:
@@ -115,27 +77,25 @@ class ResultFiles:
             current = os.dup(self._open().descriptor)
         return _walk(current, segments)
 
-    def admit(self, path: str, name: str, folder: int, digest: FileDigest) -> None:
-        """Make sure that putting a file in its place destroys nothing, and write down that it will be there.
+    def admit(self, files: Sequence[Admission]) -> list[DownloadError | None]:
+        """Make sure that putting files in their places destroys nothing, and write down what will be there.
 
         Args:
-            path: relative to the job's folder.
-            name: its last segment.
-            folder: descriptor of the folder that it is put in.
-            digest: what it holds.
+            files: what is to be put where.
+
+        Returns:
+            Of each what is in its place that no run of this job wrote; None where it may be put there.
 
         Raises:
-            DownloadError: there is something that no run of this job wrote.
-            OSError: the disk does not let us look.
+            OSError: the disk does not let us look, or write it down.
         """
         with self._lock:
             ledger = self._open().ledger
-            present = _present(name, folder)
-            if present is not None and present != digest and present not in ledger.digests(path):
-                raise DownloadError(
-                    "a file of that name is there that no run of this job wrote: move it away"
-                )
-            ledger.add(path, digest)
+            found = [_obstacle(ledger, file) for file in files]
+            ledger.add(
+                (file.path, file.digest) for file, bad in zip(files, found, strict=True) if bad is None
+            )
+        return found
 
     def digests(self, path: str) -> tuple[FileDigest, ...]:
         """What runs of this job have written in that place, by their own record."""
@@ -157,6 +117,22 @@ class ResultFiles:
                 raise
             self._opened = _Opened(descriptor, ledger, weakref.finalize(self, _close, descriptor, ledger))
         return self._opened
+
+
+class Admission(NamedTuple):
+    """A file that is to be put in its place.
+
+    Args:
+        path: relative to the job's folder.
+        name: its last segment.
+        folder: descriptor of the folder that it is put in.
+        digest: what it holds.
+    """
+
+    path: str
+    name: str
+    folder: int
+    digest: FileDigest
 
 
 class _Opened(NamedTuple):
@@ -247,14 +223,17 @@ class TaskFolder:
             return None  # whoever writes it will tell
         return present if present in self._files.digests(f"{self.key.task_id}/{path}") else None
 
-    def admit(self, path: str, name: str, folder: int, digest: FileDigest) -> Path:
-        """Make sure that putting a file in its place destroys nothing; see `ResultFiles.admit`.
+    def admit(self, folder: int, files: Sequence[tuple[str, FileDigest]]) -> list[DownloadError | None]:
+        """Make sure that putting files in their places destroys nothing; see `ResultFiles.admit`.
 
-        Returns:
-            Where the file will be.
+        Args:
+            folder: descriptor of the folder that all of them are put in.
+            files: the path of each, as it was claimed, and what it holds.
         """
-        self._files.admit(f"{self.key.task_id}/{path}", name, folder, digest)
-        return self.path / path
+        task = self.key.task_id
+        return self._files.admit(
+            [Admission(f"{task}/{path}", path.rpartition("/")[2], folder, digest) for path, digest in files]
+        )
 
 
 class PartialFile:
@@ -274,7 +253,7 @@ class PartialFile:
         self._lock = threading.Lock()
         self._folder: int | None = None
         self._file: int | None = None
-        self.begun = self.ended = False
+        self.ended = False
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append to the file; the first time, make it.
@@ -313,10 +292,12 @@ class PartialFile:
             folder = self._folder
             assert folder is not None  # noqa: S101  # opened with the file
             digest = FileDigest(self._size, self._md5.hexdigest())
-            target = self._home.admit(self._path, self._name, folder, digest)
+            (obstacle,) = self._home.admit(folder, [(self._path, digest)])
+            if obstacle is not None:
+                raise obstacle
             os.replace(self._temporary, self._name, src_dir_fd=folder, dst_dir_fd=folder)
             self._close()
-        return target, self._size
+        return self._home.path / self._path, self._size
 
     def discard(self) -> None:
         """Remove what was written, if `finish` has not put it in its place."""
@@ -329,15 +310,14 @@ class PartialFile:
     def _open(self) -> int:
         if self.ended:
             raise DownloadError("it was given up")
-        self.begun = True
         if self._folder is None:
             self._folder = self._home.open(self._parents)
         if self._file is None:
             try:
-                self._file = os.open(self._temporary, _FILE_FLAGS, 0o666, dir_fd=self._folder)
+                self._file = os.open(self._temporary, FILE_FLAGS, 0o666, dir_fd=self._folder)
             except FileExistsError:  # a killed run has left it, or somebody has put a link there
                 os.unlink(self._temporary, dir_fd=self._folder)
-                self._file = os.open(self._temporary, _FILE_FLAGS, 0o666, dir_fd=self._folder)
+                self._file = os.open(self._temporary, FILE_FLAGS, 0o666, dir_fd=self._folder)
         return self._file
 
     def _close(self) -> None:
@@ -352,7 +332,7 @@ class PartialFile:
         try:
             yield
         except OSError as error:
-            raise DownloadError(_told(error), key=self._home.key, path=self._path) from error
+            raise DownloadError(disk_trouble(error), key=self._home.key, path=self._path) from error
         except DownloadError as error:
             raise DownloadError(str(error), key=self._home.key, path=self._path) from error
 
@@ -376,6 +356,16 @@ def _enter(segment: str, folder: int) -> int:
     return os.open(segment, _FOLDER_FLAGS, dir_fd=folder)
 
 
+def _obstacle(ledger: ResultLedger, file: Admission) -> DownloadError | None:
+    try:
+        present = _present(file.name, file.folder)
+    except DownloadError as error:
+        return error
+    if present is None or present == file.digest or present in ledger.digests(file.path):
+        return None
+    return DownloadError("a file of that name is there that no run of this job wrote: move it away")
+
+
 def _present(name: str, folder: int) -> FileDigest | None:
     """What holds the place now; None if it is free."""
     try:
@@ -390,9 +380,3 @@ def _present(name: str, folder: int) -> FileDigest | None:
         return digest_of(file)
     finally:
         os.close(file)
-
-
-def _told(error: OSError) -> str:
-    if error.errno in {errno.ELOOP, errno.ENOTDIR}:
-        return "a folder on its way is a link or a file: move it away"
-    return error.strerror or str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -69,19 +69,22 @@ class ResultLedger:
             self._read_news()
         return self._known.get(path, ())
 
-    def add(self, path: str, digest: FileDigest) -> None:
-        """Write down that the file is about to be put in its place.
+    def add(self, files: Iterable[tuple[str, FileDigest]]) -> None:
+        """Write down that files are about to be put in their places.
+
+        Args:
+            files: the path of each, and what it holds.
 
         Raises:
             OSError: it can't be written.
         """
-        if digest in self._known.get(path, ()):
-            return
-        line = msgspec.json.encode(_Line(path, digest.size, digest.md5)) + b"\n"
-        if os.write(self._file, line) != len(line):
+        new = [(path, digest) for path, digest in files if digest not in self._known.get(path, ())]
+        lines = b"".join(_line(path, digest) for path, digest in new)
+        if lines and os.write(self._file, lines) != len(lines):
             raise OSError(f"only a part of a line could be written to {FOLDER}/{_FILE}: the disk is full")
-        if path in self._known:
-            self._known[path] = (*self._known[path], digest)
+        for path, digest in new:
+            if path in self._known:
+                self._known[path] = (*self._known[path], digest)
 
     def _read_news(self) -> None:
         with os.fdopen(os.dup(self._file), "rb") as file:
@@ -102,6 +105,10 @@ class ResultLedger:
             return
         known = self._known.get(line.path, ())
         self._known[line.path] = (*known, FileDigest(line.size, line.md5))
+
+
+def _line(path: str, digest: FileDigest) -> bytes:
+    return msgspec.json.encode(_Line(path, digest.size, digest.md5)) + b"\n"
 
 
 def vouched_for(folder: int, wanted: Callable[[str], bool]) -> dict[str, set[FileDigest]]:

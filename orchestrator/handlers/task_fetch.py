@@ -114,7 +114,7 @@ class TaskFetch:
         self._slots = slots
         self._threads = threads
         self._read_task_file = read_task_file
-        self._kept = KeptFiles(threads)
+        self._kept = KeptFiles(folder, threads)
         self._here: set[str] = set()
         self._absent: set[str] = set()
 
@@ -280,7 +280,7 @@ class TaskFetch:
     async def _bring_new(
         self, path: str, bring: Callable[[Take], Awaitable[None]], told: Callable[[], _Told], *, keep: bool
     ) -> int | None:
-        arrival = FileArrival(path, self._folder.create(path), self._threads)
+        arrival = FileArrival(path, self._folder, self._threads)
         try:
             await bring(arrival.take)
             size, md5s = told()

@@ -20,13 +20,13 @@ class Arrivals:
     """Files of one task that arrive."""
 
     def __init__(self, folder: TaskFolder, threads: FileThreads) -> None:
-        self.kept = KeptFiles(threads)
+        self.kept = KeptFiles(folder, threads)
         self.path = folder.path
         self._folder = folder
         self._threads = threads
 
     async def take(self, path: str, content: bytes) -> FileArrival:
-        arrival = FileArrival(path, self._folder.create(self._folder.claim(path)), self._threads)
+        arrival = FileArrival(self._folder.claim(path), self._folder, self._threads)
         await arrival.take(content)
         return arrival
 

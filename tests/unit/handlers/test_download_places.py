@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator.handlers.result_files import temporary_name
+from orchestrator.handlers.result_paths import temporary_name
 from orchestrator.limits import Limits
 from tests.unit.handlers.downloads import (
     Downloads,
