@@ -31,6 +31,8 @@ _SLOWER = 1.5
 # Rows that cost nothing worth speaking of, and those that a change is worth.
 _FEW = 100
 _WORTH = 8
+# As many as a page has.
+_MANY = 1000
 # Events of one page that are told at once; delivering more would keep the loop for long.
 _TOLD_TOGETHER = 200
 # Tasks of one page that are compared in one turn: others wait meanwhile.
@@ -42,7 +44,8 @@ def next_interval(interval: float, *, changes: int, rows: int, limits: Limits) -
     """How long to wait for the next look: short after changes, longer when there are none.
 
     A look that lists many tasks of which few are news gains nothing from being sooner: what comes back is
-    mostly the overlap, once more. So it is in a job's first seconds, when all its tasks are new.
+    mostly the overlap, once more. So it is in a job's first seconds, when all its tasks are new. Nor does one
+    of a job so busy that it fills pages: it would take the time from the submission (measured).
 
     Args:
         interval: before the last look, in seconds.
@@ -50,7 +53,7 @@ def next_interval(interval: float, *, changes: int, rows: int, limits: Limits) -
         rows: how many tasks it listed.
         limits: `poll_floor` and `poll_interval`.
     """
-    if changes and rows <= max(_FEW, changes * _WORTH):
+    if changes and rows <= max(_FEW, min(changes * _WORTH, _MANY)):
         return max(interval / 2, limits.poll_floor)
     return min(max(interval, limits.poll_floor) * _SLOWER, limits.poll_interval)
 

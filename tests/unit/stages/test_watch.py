@@ -30,6 +30,10 @@ def test_a_look_of_many_rows_and_little_news_does_not_bring_the_next_nearer() ->
     assert next_interval(1.0, changes=900, rows=1000, limits=LIMITS) == 0.5
 
 
+def test_a_job_that_fills_pages_is_not_looked_at_more_often() -> None:
+    assert next_interval(1.0, changes=3000, rows=3000, limits=LIMITS) == 1.5
+
+
 def test_of_few_rows_one_that_is_news_is_enough() -> None:
     assert next_interval(1.0, changes=1, rows=100, limits=LIMITS) == 0.5
 
