@@ -87,7 +87,7 @@ class ResultFiles:
             Of each what is in its place that no run of this job wrote; None where it may be put there.
 
         Raises:
-            OSError: the disk does not let us look, or write it down.
+            OSError: it can't be written down.
         """
         with self._lock:
             ledger = self._open().ledger
@@ -361,6 +361,8 @@ def _obstacle(ledger: ResultLedger, file: Admission) -> DownloadError | None:
         present = _present(file.name, file.folder)
     except DownloadError as error:
         return error
+    except OSError as error:  # of this file alone: those beside it may well be put in their places
+        return DownloadError(disk_trouble(error))
     if present is None or present == file.digest or present in ledger.digests(file.path):
         return None
     return DownloadError("a file of that name is there that no run of this job wrote: move it away")

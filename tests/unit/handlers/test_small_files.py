@@ -62,6 +62,14 @@ def test_a_file_of_somebody_else_stays_and_the_others_arrive(home: TaskFolder) -
     assert left(home) == {"a": b"1", "b": b"precious", "c": b"3"}
 
 
+def test_a_place_that_the_disk_does_not_let_us_look_at_is_no_business_of_the_others(home: TaskFolder) -> None:
+    too_long = "x" * 300
+    found = put_small_files(home, [small("a", b"1"), small(too_long, b"2"), small("c", b"3")])
+    assert (found["a"], found["c"]) == (None, None)
+    assert "too long" in str(found[too_long])
+    assert left(home) == {"a": b"1", "c": b"3"}
+
+
 def test_what_a_killed_run_left_at_the_temporary_name_is_replaced(home: TaskFolder) -> None:
     home.path.mkdir(parents=True)
     (home.path / temporary_name("a")).write_bytes(b"half")
