@@ -13,16 +13,15 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Optional, Sequence, TextIO
+from typing import Callable, Optional, Sequence, TextIO
 
-from node_task import delivery, environment, manifest, output, text, topwords
+from node_task import environment, output, text, topwords
 from node_task.errors import ExitCode, NodeTaskError
-from node_task.retry import Patience
-from node_task.upload import Uploader
 
 _TOPWORDS = """Counts the words of FILE and writes the most frequent ones to NAME_OUTPUT.EXT beside it. Where
 the environment has ORCHESTRATOR_OUTPUT_URL (a container's URL with a SAS), the output is uploaded to
 ORCHESTRATOR_OUTPUT_PREFIX/PATH, and a manifest.json after it."""
+_UPLOAD_TIMEOUT = 1800.0
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -53,21 +52,34 @@ def _top_words(options: argparse.Namespace) -> None:
     source: Path = options.file
     result = output.output_path(source)
     directory = Path.cwd()
-    destination = environment.output_destination(os.environ)
-    if destination is not None:
-        # Before the work, not after hours of it: an output that cannot be uploaded is a wrong command.
-        manifest.manifest_path(result, directory)
+    upload = _upload_of(result, directory, options.upload_timeout)
 
     counts = topwords.count(text.decoded(text.pieces_of(source)), casefold=options.casefold)
     time.sleep(options.delay)
     top = topwords.top(counts, options.numwords)
     output.write(result, output.render(top, environment.batch_ids(os.environ)))
     _tell(sys.stdout, f"wrote {str(result)!r}: {sum(counts.values())} words, {len(counts)} different")
+    upload()
 
-    if destination is not None:
-        uploader = Uploader(destination, Patience(total=options.upload_timeout))
+
+def _upload_of(result: Path, directory: Path, timeout: float) -> Callable[[], None]:
+    """Prepares the upload: before the work, not after hours of it, a wrong command is told."""
+    destination = environment.output_destination(os.environ)
+    if destination is None:
+        return lambda: None
+    # Most tasks leave the upload to the service, and what it takes would be most of their start.
+    from node_task import delivery, manifest  # noqa: PLC0415
+    from node_task.retry import Patience  # noqa: PLC0415
+    from node_task.upload import Uploader  # noqa: PLC0415
+
+    manifest.manifest_path(result, directory)
+    uploader = Uploader(destination, Patience(total=timeout))
+
+    def upload() -> None:
         for file in delivery.deliver([result], directory, uploader):
             _tell(sys.stdout, f"uploaded {destination.shown(file.path)}: {file.size} bytes")
+
+    return upload
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "--upload-timeout",
         metavar="SECONDS",
         type=_seconds,
-        default=Patience().total,
+        default=_UPLOAD_TIMEOUT,
         help="how long to try to upload, in all (default: %(default)g)",
     )
     return parser

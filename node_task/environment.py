@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import TYPE_CHECKING, Mapping, NamedTuple, Optional
 
-from node_task.destination import Destination
+if TYPE_CHECKING:
+    from node_task.destination import Destination
 
 UNKNOWN = "-"
 """Stands for an id that the environment does not name, as when the program runs outside Batch."""
 
 
-@dataclass(frozen=True)
-class BatchIds:
+class BatchIds(NamedTuple):
     """Where a task runs, by the ids of the Batch service."""
 
     node: str
@@ -56,5 +55,7 @@ def output_destination(environ: Mapping[str, str]) -> Optional[Destination]:
     url = environ.get("ORCHESTRATOR_OUTPUT_URL")
     if not url:
         return None
+    from node_task.destination import Destination  # noqa: PLC0415  # see node_task
+
     prefix = environ.get("ORCHESTRATOR_OUTPUT_PREFIX") or environ.get("AZ_BATCH_TASK_ID") or ""
     return Destination.parse(url, prefix)

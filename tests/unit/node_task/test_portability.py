@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import node_task
+from node_task import __main__
+from node_task.retry import Patience
 
 FILES = sorted(Path(node_task.__file__).parent.rglob("*.py"))
+HOME = str(Path(node_task.__file__).parent.parent)
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -52,3 +56,19 @@ def test_the_check_of_the_syntax_sees_what_is_too_new() -> None:
 
 def test_the_check_of_imports_sees_what_is_not_in_the_standard_library() -> None:
     assert imported(ast.parse("import os, azure.batch\nfrom . import x")) == {"os", "azure", "."}
+
+
+def test_a_task_without_an_upload_does_not_start_with_what_an_upload_takes() -> None:
+    program = "import sys, node_task.__main__; print(*sys.modules)"
+    started = subprocess.run(
+        [sys.executable, "-IS", "-c", f"import sys; sys.path.insert(0, {HOME!r}); {program}"],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=30,
+    )
+    assert not {"http.client", "ssl", "hashlib", "json", "dataclasses", "email"} & set(started.stdout.split())
+
+
+def test_the_default_of_the_upload_is_that_of_its_patience() -> None:
+    assert Patience().total == __main__._UPLOAD_TIMEOUT
