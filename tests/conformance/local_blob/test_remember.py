@@ -20,6 +20,7 @@ const script = createRequire(SERVER);
 const utils = script(path.join(path.dirname(SERVER), "generated", "utils", "utils.js"));
 const { request } = script("express");
 const { parse } = require("querystring");
+const signing = script(path.join(path.dirname(SERVER), "..", "common", "utils", "utils.js"));
 const specifications = script(path.join(path.dirname(SERVER), "generated", "artifacts", "specifications.js"));
 const templates = Object.values(specifications.default).map((operation) => `/${operation.path || ""}`);
 const paths = ["/", "/container", "/container/blob", "/container/folder/blob", "", "//", "/a%2fb", "/$logs"];
@@ -36,7 +37,10 @@ function answers() {
   const other = Object.assign(Object.create(request), { app, url: call.url });
   queries.push(other.query);
   const names = queries.map(({ comp, prefix }) => [comp, prefix]);
-  return { found, names, asked };
+  const keys = ["a2V5", "a2V6"].map((key) => Buffer.from(key, "base64"));
+  const texts = ["r\\n/a", "r\\n/b"];
+  const signed = keys.flatMap((key) => texts.map((text) => signing.computeHMACSHA256(text, key)));
+  return { found, names, asked, signed };
 }
 const anew = answers();
 require(REMEMBER);
@@ -58,6 +62,8 @@ def test_what_is_kept_is_what_would_be_worked_out_anew(tmp_path: Path) -> None:
     assert first["asked"] == second["asked"] == 3, "one for each address of a request"
     assert any(map(any, anew["found"]))
     assert not all(map(all, anew["found"]))
+    assert len(set(anew["signed"])) == 4
     for kept in (first, second):
+        assert kept["signed"] == anew["signed"]
         assert kept["found"] == anew["found"]
         assert kept["names"] == anew["names"]
