@@ -12,12 +12,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from . import patterns
-from .block_blobs import put_file
+from .block_blobs import Upload, put_file, put_together
 from .failures import Failure, NodeFailure, Trouble, upload_failure
 from .transfer import Channel, TransferError
 
@@ -50,6 +51,8 @@ def upload_all(
 ) -> Failure | None:
     """Upload everything that matches; one failure does not keep the others from being tried.
 
+    Small files go up together. The logs of this are put last if they match, so that they tell of the others.
+
     Args:
         output_files: those that are wanted, in wire form.
         task_directory: holds `wd`.
@@ -57,63 +60,84 @@ def upload_all(
         channel: of this execution.
 
     Returns:
-        The first failure, None if all went well.
+        The first failure in the order of the files, None if all went well.
 
     Raises:
         NodeFailure: if the logs can't be written.
         TransferCancelled: when the channel is cancelled.
     """
-    first: Failure | None = None
     try:
         with (
             (task_directory / LOG_NAME).open("w", encoding="utf-8", errors="backslashreplace") as out,
             (task_directory / ERROR_LOG_NAME).open("w", encoding="utf-8", errors="backslashreplace") as err,
         ):
             logs = _Logs(out, err)
+            uploads: list[Upload] = []
             for output_file in output_files:
-                failure = _upload_one(output_file, task_directory, environment, channel, logs)
-                first = first or failure
+                uploads += _found(output_file, task_directory, environment, logs)
+            any_order, in_order = _divide(uploads, task_directory)
+            put = partial(_put, task_directory=task_directory, channel=channel, logs=logs)
+            failures = list(map(put, any_order, put_together(any_order, channel)))
+            failures += [put(upload, None) for upload in in_order]
     except OSError as error:
         reason = {"Message": error.strerror or type(error).__name__}
         raise NodeFailure(upload_failure(Trouble.OTHER, reason)) from error
-    return first
+    return next(filter(None, failures), None)
 
 
-def _upload_one(
-    output_file: Mapping[str, Any],
-    task_directory: Path,
-    environment: Mapping[str, str],
-    channel: Channel,
-    logs: _Logs,
-) -> Failure | None:
+def _found(
+    output_file: Mapping[str, Any], task_directory: Path, environment: Mapping[str, str], logs: _Logs
+) -> list[Upload]:
+    """Find what one specification matches."""
     pattern = output_file.get("filePattern") or ""
     container = (output_file.get("destination") or {}).get("container") or {}
     url = container.get("containerUrl") or ""
     headers = {header["name"]: header.get("value") or "" for header in container.get("uploadHeaders") or ()}
-    parts = urlsplit(url)
-    plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"  # without the SAS
     matches = patterns.find(
         pattern, container.get("path"), working_directory=task_directory / "wd", environment=environment
     )
     logs.tell(f"{pattern}: {len(matches)} file(s)")
-    first: Failure | None = None
-    for match in matches:
-        shown = os.path.relpath(match.path, task_directory)
-        try:
-            size = put_file(match.path, url, match.blob_name, headers, channel)
-        except TransferError as error:
-            logs.complain(f"{shown}: {error.trouble.value}: {error.reason}")
-            details = {
-                "FilePath": shown,
-                "ContainerUrl": plain,
-                "BlobName": match.blob_name,
-            } | error.details()
-            first = first or upload_failure(error.trouble, details)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            logs.complain(f"{shown}: {reason}")
-            details = {"FilePath": shown, "Message": reason}
-            first = first or upload_failure(Trouble.OTHER, details)
-        else:
-            logs.tell(f"{shown}: {size} bytes to {plain}/{match.blob_name}")
-    return first
+    return [Upload(match.path, url, match.blob_name, headers) for match in matches]
+
+
+def _divide(uploads: Sequence[Upload], task_directory: Path) -> tuple[list[Upload], list[Upload]]:
+    """Part what may go up in any order from what comes after it: the logs, and what overwrites another."""
+    any_order: list[Upload] = []
+    in_order: list[Upload] = []
+    seen: set[tuple[str, str]] = set()
+    for upload in uploads:
+        blob = (_plain(upload.container_url), upload.blob_name)
+        later = _shown(upload, task_directory) in {LOG_NAME, ERROR_LOG_NAME} or blob in seen
+        (in_order if later else any_order).append(upload)
+        seen.add(blob)
+    return any_order, in_order
+
+
+def _put(
+    upload: Upload, size: int | None, *, task_directory: Path, channel: Channel, logs: _Logs
+) -> Failure | None:
+    """Upload one file if it is not there yet, which its size tells, and tell how it went."""
+    shown, container = _shown(upload, task_directory), _plain(upload.container_url)
+    try:
+        if size is None:
+            size = put_file(upload, channel)
+    except TransferError as error:
+        logs.complain(f"{shown}: {error.trouble.value}: {error.reason}")
+        details = {"FilePath": shown, "ContainerUrl": container, "BlobName": upload.blob_name}
+        return upload_failure(error.trouble, details | error.details())
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        logs.complain(f"{shown}: {reason}")
+        return upload_failure(Trouble.OTHER, {"FilePath": shown, "Message": reason})
+    logs.tell(f"{shown}: {size} bytes to {container}/{upload.blob_name}")
+    return None
+
+
+def _shown(upload: Upload, task_directory: Path) -> str:
+    return os.path.relpath(upload.path, task_directory)
+
+
+def _plain(container_url: str) -> str:
+    """Give a container's address without the SAS and a user and password."""
+    parts = urlsplit(container_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

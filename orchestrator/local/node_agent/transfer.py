@@ -83,6 +83,8 @@ class Channel:
     _connection: http.client.HTTPConnection | None = None
     _origin: Origin | None = None
     _used: bool = False
+    _under_way: bool = False
+    _others: list[Channel] = field(default_factory=list)
     # Whoever breaks off must not meet a connection that is another transfer's by now.
     _handing_over: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,10 +92,20 @@ class Channel:
         """Break off: what runs raises `TransferCancelled` soon, what comes does so at once."""
         with self._handing_over:
             self._cancelled.set()
+            others = list(self._others)
             connection = self._connection
             if connection is not None and connection.sock is not None:
                 with contextlib.suppress(OSError):  # it may just have been closed
                     connection.sock.shutdown(socket.SHUT_RDWR)
+        for other in others:
+            other.cancel()
+
+    def beside(self) -> Channel:
+        """Give another channel of the same execution, with its own connection; broken off with this one."""
+        with self._handing_over:
+            other = Channel(self.patience, self.fault, self.connections, self._cancelled)
+            self._others.append(other)
+        return other
 
     def check(self) -> None:
         """Raise if somebody called `cancel`.
@@ -108,7 +120,8 @@ class Channel:
         """Let go of the connection: others may go on with it, unless this was broken off."""
         with self._handing_over:
             connection, origin = self._connection, self._origin
-            if connection is None or origin is None or connection.sock is None or self._cancelled.is_set():
+            ready = connection is not None and connection.sock is not None and not self._under_way
+            if connection is None or origin is None or not ready or self._cancelled.is_set():
                 self._drop()
                 return
             self._connection = self._origin = None
@@ -116,6 +129,7 @@ class Channel:
 
     def _drop(self) -> None:
         connection, self._connection, self._origin = self._connection, None, None
+        self._under_way = False
         if connection is not None:
             connection.close()
 
@@ -191,15 +205,61 @@ class Channel:
             if not whole:  # left over bytes would be taken for the next answer
                 self._drop()
 
+    def sends(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> bool:
+        """Send one request and do not wait; `succeeded` takes its answer.
+
+        A first try, for what may be sent twice: if anything goes wrong, `retrying` is to find out what.
+
+        Args:
+            method: in capitals.
+            url: http or https, with its SAS.
+            headers: besides Host and Content-Length.
+            body: small, so that nobody waits for the server to take it.
+
+        Returns:
+            Whether it is under way.
+
+        Raises:
+            TransferCancelled: when somebody called `cancel`.
+        """
+        self.check()
+        try:
+            parts, target = _target(url)
+            with acting_as_the_agent():
+                connection = self._connect(parts)
+                self._under_way = True
+                connection.request(method, target, body=body, headers=dict(headers))
+        except (OSError, http.client.HTTPException, TransferError):
+            self._drop()
+            return False
+        return True
+
+    def succeeded(self) -> bool:
+        """Wait for the answer to what `sends` sent.
+
+        Returns:
+            Whether it is one of success.
+
+        Raises:
+            TransferCancelled: when somebody called `cancel`.
+        """
+        self.check()  # cancel() may have looked before there was a socket
+        connection = self._connection
+        if connection is None:
+            return False
+        try:
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            self._drop()
+            return False
+        self._under_way = False
+        return 200 <= answer.status < 300  # noqa: PLR2004  # the class of success
+
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> http.client.HTTPResponse:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise TransferError(Trouble.OTHER, "the address is neither http nor https")
-        target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-        if parts.query:
-            target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
+        parts, target = _target(url)
         # Names, certificates and parts of Python may be read only now.
         with acting_as_the_agent():
             while True:
@@ -242,6 +302,17 @@ class Channel:
         answer = connection.getresponse()
         self._used = False
         return answer
+
+
+def _target(url: str) -> tuple[SplitResult, str]:
+    """Take an address apart; gives what the request's first line names too."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise TransferError(Trouble.OTHER, "the address is neither http nor https")
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    if parts.query:
+        target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
+    return parts, target
 
 
 def _connection(parts: SplitResult, timeout: float) -> http.client.HTTPConnection:

@@ -15,7 +15,8 @@ class Storage:
 
     `/status/404/x` answers with this status, `/flaky/N/NAME` with 503 the first N times, `/slow/x` never,
     `/short/x` ends early, `/corrupt/x` has another checksum, `/moved/NAME` redirects, `/ended/NAME` ends each
-    connection that brings a second request, without an answer.
+    connection that brings a second request, without an answer, `/together/N/NAME` answers when N requests are
+    there.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class Storage:
         self.port = 0
         self.peers: list[object] = []
         self._released = asyncio.Event()
+        self._together = asyncio.Condition()
 
     async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=1 << 30)
@@ -37,6 +39,7 @@ class Storage:
         app.router.add_get("/corrupt/{name:.*}", self._corrupt)
         app.router.add_get("/moved/{name:.*}", self._moved)
         app.router.add_route("*", "/ended/{name:.*}", self._ended)
+        app.router.add_route("*", "/together/{number}/{name:.*}", self._all_there)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
@@ -53,6 +56,15 @@ class Storage:
         if self.peers.count(request.transport.get_extra_info("peername")):
             self.requests["ended"] += 1
             request.transport.abort()
+        return await self._blob(request)
+
+    async def _all_there(self, request: web.Request) -> web.Response:
+        async with self._together:
+            self.requests["together"] += 1
+            self._together.notify_all()
+            await self._together.wait_for(
+                lambda: self.requests["together"] % int(request.match_info["number"]) == 0
+            )
         return await self._blob(request)
 
     async def _blob(self, request: web.Request) -> web.Response:

@@ -79,6 +79,30 @@ async def test_logs_go_up_with_the_upload_logs_as_recorded(bench: Bench, contain
     assert "sig=" not in bench.text("fileuploadout.txt")
 
 
+async def test_the_upload_logs_go_up_last_and_tell_of_the_others(bench: Bench, container: Container) -> None:
+    files = (
+        output("../fileuploadout.txt", container.url("w")),
+        output("../std*.txt", container.url("w"), path="a"),
+        output("**/*", container.url("w"), path="b"),
+    )
+    outcome = await bench.run(
+        "sh -c 'for name in 1 2 3 4 5 6 7; do echo $name > $name; done'", output_files=files
+    )
+    assert outcome.failure is None
+    told = await container.text("fileuploadout.txt")
+    shown = [*(f"wd/{name}" for name in range(1, 8)), "stdout.txt", "stderr.txt"]
+    assert all(f" {name}: " in told for name in shown)
+    assert f"{container.client.container_name}/b/7" in told
+
+
+async def test_of_two_files_for_one_name_the_later_stays(bench: Bench, container: Container) -> None:
+    names = "1 2 3 4 5 6"
+    files = tuple(output(name, container.url("w"), path="one") for name in names.split())
+    outcome = await bench.run(f"sh -c 'for name in {names}; do echo $name > $name; done'", output_files=files)
+    assert outcome.failure is None
+    assert await container.text("one") == "6\n"
+
+
 async def test_names_of_any_kind_and_headers_arrive(bench: Bench, container: Container) -> None:
     names = ["é ü.out", "a b%20+c.out", "q?u&e#s.out", "new\nline.out"]
     script = bench.node.root / "shared" / "script.py"
