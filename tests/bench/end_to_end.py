@@ -4,6 +4,11 @@ On Azure the nodes are other machines than the service, its storage and the prog
 all share the same cores. With a slot for each core but one the commands have theirs, nearly, and the rest has
 its own; with more slots than cores whatever anybody does is taken from the commands, and the row tells what
 all the work costs together.
+
+The limit is the service alone: what its node adds to a command, and no way of driving a job can be without.
+
+What on Azure are other machines' disks, the nodes' and the storage's, is kept in memory where there is such
+a place; the inputs, the journal and the results are on this machine's disk.
 """
 
 from __future__ import annotations
@@ -33,6 +38,9 @@ BESIDE = max(1, (os.cpu_count() or 1) - 1)
 """Slots that leave a core to everything else."""
 CROWDED = 4
 TIMES = 4.0
+_MEMORY = Path("/dev/shm")
+NODES = _MEMORY if _MEMORY.is_dir() else None
+"""Where a folder for the nodes and the storage is made."""
 _WORDS = 2_000
 _OUTPUT = "*_OUTPUT.txt"
 
@@ -40,7 +48,8 @@ _OUTPUT = "*_OUTPUT.txt"
 class Work:
     """The files, and the one command for each: the same program and interpreter, whoever starts it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nodes: Path) -> None:
+        self.nodes = nodes
         self.inputs = folder / "inputs"
         self.inputs.mkdir()
         chosen = random.Random(1)
@@ -50,13 +59,14 @@ class Work:
             file.write_text(" ".join(chosen.choices(vocabulary, range(1, 301), k=_WORDS)))
         package = folder / "package"
         shutil.copytree("node_task", package / "node_task", ignore=shutil.ignore_patterns("__pycache__"))
-        program = folder / "node_task.pyz"
+        program = nodes / "node_task.pyz"
         zipapp.create_archive(package, program, main="node_task.__main__:main")
         # Without site: what a development environment puts into the start of each Python is nobody's work.
         self.command = f"{sys.executable} -IS {program} topwords {{file}} --numwords 3"
 
-    async def bare(self, folder: Path, slots: int) -> float:
+    async def bare(self, name: str, slots: int) -> float:
         """The commands and nothing else, as many at a time as the node has slots; gives seconds."""
+        folder = self.nodes / name
         shutil.copytree(self.inputs, folder)
         waiting = iter(self.files)
         began = time.monotonic()
@@ -119,6 +129,18 @@ class Work:
         )
         return last
 
+    async def service_alone(self, settings: dict[str, str], name: str, slots: int) -> float:
+        """Neither way: the tasks and their files, and nobody who drives; gives the service's seconds."""
+        return await asyncio.to_thread(
+            sequential.service_alone,
+            settings,
+            self.files,
+            name=name,
+            slots=slots,
+            command=self.command.replace("{file}", "./{file}"),
+            output=_OUTPUT,
+        )
+
 
 def found(folder: Path) -> dict[str, str]:
     """What each file's words are, without where the task ran."""
@@ -142,10 +164,13 @@ async def service(folder: Path) -> AsyncIterator[tuple[Path, dict[str, str]]]:
 
 async def measure(rounds: int) -> list[Row]:
     """All rows of this file."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        work = Work(folder)
-        async with service(folder) as (env_file, settings):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        tempfile.TemporaryDirectory(dir=NODES) as elsewhere,
+    ):
+        folder, nodes = Path(name), Path(elsewhere)
+        work = Work(folder, nodes)
+        async with service(nodes) as (env_file, settings):
             rows = []
             for slots in (BESIDE, CROWDED):
                 place = folder / f"slots-{slots}"
@@ -161,32 +186,38 @@ async def _beyond(
 
     The pace of a shared machine changes by more than what is measured.
     """
-    bare = [await work.bare(folder / "bare-0", slots)]
-    whole: dict[str, list[float]] = {"ours": [], "peer": []}
-    beyond: dict[str, list[float]] = {"ours": [], "peer": []}
-    expected = found(folder / "bare-0")
-    for turn, way in itertools.product(range(rounds), whole):
+    first = f"bare-{slots}-0"
+    bare = [await work.bare(first, slots)]
+    ways = ("ours", "peer", "service alone")
+    whole: dict[str, list[float]] = {way: [] for way in ways}
+    beyond: dict[str, list[float]] = {way: [] for way in ways}
+    expected = found(work.nodes / first)
+    for turn, way in itertools.product(range(rounds), ways):
         results = folder / f"{way}-{slots}-{turn}"
         if way == "ours":
             taken = await work.ours(env_file, results, folder / f"journal-{turn}", slots)
-        else:
+        elif way == "peer":
             taken = await work.peer(settings, results, slots)
-        bare.append(await work.bare(folder / f"bare-{len(bare)}", slots))
+        else:
+            taken = await work.service_alone(settings, f"alone-{slots}-{turn}", slots)
+        bare.append(await work.bare(f"bare-{slots}-{len(bare)}", slots))
         whole[way].append(taken)
         beyond[way].append(taken - statistics.mean(bare[-2:]))
-        if found(results) != expected:
+        if way != "service alone" and found(results) != expected:
             raise AssertionError("the results are not the same")
-    ours, peer = (statistics.median(beyond[way]) for way in ("ours", "peer"))
+    ours, peer, alone = (statistics.median(beyond[way]) for way in ways)
     cores = os.cpu_count() or 1
-    wanted = f"{TIMES:g} x less than the tutorial's way; " if slots == BESIDE else ""
+    wanted = f"{TIMES:g} x less than the tutorial's way; " if slots == CROWDED else ""
     return Row(
         what=f"{FILES} top-N-words files, {slots} at a time on {cores} cores, beyond the bare commands",
         unit="s",
         ours=ours,
         peer=peer,
+        limit=alone,
         target=f"{wanted}the same results",
         # Neighbours on the machine that come and go can make the bare commands the slowest of all.
         reached=peer >= TIMES * ours if ours > 0 and wanted else None,
         note=f"whole: bare {statistics.median(bare):.1f} s, ours {statistics.median(whole['ours']):.1f} s, "
-        f"the tutorial's way {statistics.median(whole['peer']):.1f} s",
+        f"the tutorial's way {statistics.median(whole['peer']):.1f} s; the limit is the service alone: "
+        "nobody drives, the inputs are there, the outputs stay",
     )

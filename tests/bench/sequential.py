@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,53 +47,129 @@ def run(
     Returns:
         Seconds until the first output was on this disk, and until the last was.
     """
+    with _job(settings, name=name, slots=slots, command=command, output=output) as job:
+        began = time.monotonic()
+        job.begin(job.stage(files))
+        job.wait()
+        first = last = 0.0
+        for _ in job.collected(results):
+            last = time.monotonic() - began
+            first = first or last
+        job.clean_up()
+        return first, last
+
+
+def service_alone(
+    settings: Mapping[str, str], files: list[Path], *, name: str, slots: int, command: str, output: str
+) -> float:
+    """Have the service do the same with the inputs in their container, and leave the outputs in theirs.
+
+    Args:
+        settings: as for `run`, like the rest.
+
+    Returns:
+        Seconds from the pool's creation to the end of the last task as the service tells it: what is left
+        when whoever drives the job takes no time at all.
+    """
+    with _job(settings, name=name, slots=slots, command=command, output=output) as job:
+        staged = job.stage(files)
+        began = datetime.now(UTC)
+        job.begin(staged)
+        job.wait(looks=False)
+        taken = job.last_end() - began
+        job.clean_up()
+        return taken.total_seconds()
+
+
+@contextmanager
+def _job(settings: Mapping[str, str], *, name: str, slots: int, command: str, output: str) -> Iterator[_Job]:
     key = AzureNamedKeyCredential(settings["AZURE_BATCH_ACCOUNT"], settings["AZURE_BATCH_ACCESS_KEY"])
     with (
         BatchClient(settings["AZURE_BATCH_ENDPOINT"], key) as batch,
         BlobServiceClient.from_connection_string(settings["AZURE_STORAGE_CONNECTION_STRING"]) as blobs,
     ):
-        return _Job(batch, blobs, name, command, output).run(files, results, slots)
+        yield _Job(batch, blobs, name=name, slots=slots, command=command, output=output)
 
 
 class _Job:
     def __init__(
-        self, batch: BatchClient, blobs: BlobServiceClient, name: str, command: str, output: str
+        self,
+        batch: BatchClient,
+        blobs: BlobServiceClient,
+        *,
+        name: str,
+        slots: int,
+        command: str,
+        output: str,
     ) -> None:
         self._command = command
         self._output = output
         self._batch = batch
         self._blobs = blobs
         self._name = name
+        self._slots = slots
         self._expiry = datetime.now(UTC) + timedelta(hours=2)
+        self._inputs = blobs.get_container_client(f"in-{name}")
+        self._outputs = blobs.get_container_client(f"out-{name}")
 
-    def run(self, files: list[Path], results: Path, slots: int) -> tuple[float, float]:
-        began = time.monotonic()
-        inputs = self._blobs.create_container(f"in-{self._name}")
-        outputs = self._blobs.create_container(f"out-{self._name}")
-        staged = [self._upload(file) for file in files]
-        self._create_pool(slots)
+    def stage(self, files: list[Path]) -> list[batch_models.ResourceFile]:
+        """Upload the inputs, one after the other."""
+        self._inputs.create_container()
+        self._outputs.create_container()
+        return [self._upload(file) for file in files]
+
+    def begin(self, staged: list[batch_models.ResourceFile]) -> None:
+        """Create the pool, the job and its tasks."""
+        self._create_pool()
         self._batch.create_job(
             batch_models.BatchJobCreateOptions(
                 id=self._name, pool_info=batch_models.BatchPoolInfo(pool_id=self._name)
             )
         )
         self._batch.create_tasks(self._name, [self._task(index, file) for index, file in enumerate(staged)])
-        self._wait()
-        first = 0.0
-        for blob in outputs.list_blobs():
+
+    def collected(self, results: Path) -> Iterator[Path]:
+        """Download the outputs, one after the other."""
+        for blob in self._outputs.list_blobs():
             target = results / blob.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(outputs.download_blob(blob.name).readall())
-            first = first or time.monotonic() - began
-        last = time.monotonic() - began
-        inputs.delete_container()
-        outputs.delete_container()
+            target.write_bytes(self._outputs.download_blob(blob.name).readall())
+            yield target
+
+    def clean_up(self) -> None:
+        """Delete what was created."""
+        self._inputs.delete_container()
+        self._outputs.delete_container()
         self._batch.begin_delete_job(self._name).result()
         self._batch.begin_delete_pool(self._name).result()
-        return first, last
+
+    def wait(self, *, looks: bool = True) -> None:
+        """Wait for the end of all tasks: by looking at each of them, or by their number only."""
+        deadline = time.monotonic() + _LIMIT
+        while self._unfinished() if looks else self._counted():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"tasks still run after {_LIMIT:.0f} s")
+            time.sleep(_PAUSE)
+
+    def last_end(self) -> datetime:
+        """When the last task ended, as the service tells it."""
+        ends = [
+            task.execution_info.end_time
+            for task in self._batch.list_tasks(self._name)
+            if task.execution_info is not None and task.execution_info.end_time is not None
+        ]
+        return max(ends)
+
+    def _unfinished(self) -> bool:
+        tasks = self._batch.list_tasks(self._name)
+        return any(task.state != batch_models.BatchTaskState.COMPLETED for task in tasks)
+
+    def _counted(self) -> bool:
+        counts = self._batch.get_job_task_counts(self._name).task_counts
+        return bool(counts.active + counts.running)
 
     def _upload(self, file: Path) -> batch_models.ResourceFile:
-        blob = self._blobs.get_blob_client(f"in-{self._name}", file.name)
+        blob = self._inputs.get_blob_client(file.name)
         with file.open("rb") as content:
             blob.upload_blob(content, overwrite=True)
         sas = generate_blob_sas(
@@ -105,7 +182,7 @@ class _Job:
         )
         return batch_models.ResourceFile(http_url=f"{blob.url}?{sas}", file_path=file.name)
 
-    def _create_pool(self, slots: int) -> None:
+    def _create_pool(self) -> None:
         image = batch_models.BatchVmImageReference(
             publisher="canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
         )
@@ -114,7 +191,7 @@ class _Job:
                 id=self._name,
                 vm_size="standard_d2s_v3",
                 target_dedicated_nodes=1,
-                task_slots_per_node=slots,
+                task_slots_per_node=self._slots,
                 virtual_machine_configuration=batch_models.VirtualMachineConfiguration(
                     image_reference=image, node_agent_sku_id="batch.node.ubuntu 24.04"
                 ),
@@ -129,7 +206,7 @@ class _Job:
             permission=ContainerSasPermissions(create=True, write=True),
             expiry=self._expiry,
         )
-        container = self._blobs.get_container_client(f"out-{self._name}").url
+        container = self._outputs.url
         return batch_models.BatchTaskCreateOptions(
             id=f"t-{index}",
             command_line=f"/bin/sh -c '{self._command.replace('{file}', str(file.file_path))}'",
@@ -149,12 +226,3 @@ class _Job:
                 for pattern in (self._output, "../std*.txt")
             ],
         )
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + _LIMIT
-        while any(
-            task.state != batch_models.BatchTaskState.COMPLETED for task in self._batch.list_tasks(self._name)
-        ):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"tasks still run after {_LIMIT:.0f} s")
-            time.sleep(_PAUSE)

@@ -248,7 +248,8 @@ class Channel:
         if connection is None:
             return False
         try:
-            answer = connection.getresponse()
+            with acting_as_the_agent():
+                answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):
             self._drop()
