@@ -73,9 +73,9 @@ def _upload_of(result: Path, directory: Path, timeout: float) -> Callable[[], No
     from node_task.upload import Uploader  # noqa: PLC0415
 
     manifest.manifest_path(result, directory)
-    uploader = Uploader(destination, Patience(total=timeout))
 
     def upload() -> None:
+        uploader = Uploader(destination, Patience(total=timeout))  # its time begins with it
         for file in delivery.deliver([result], directory, uploader):
             _tell(sys.stdout, f"uploaded {destination.shown(file.path)}: {file.size} bytes")
 

@@ -39,7 +39,7 @@ BESIDE = max(1, (os.cpu_count() or 1) - 1)
 CROWDED = 4
 TIMES = 4.0
 _MEMORY = Path("/dev/shm")
-NODES = _MEMORY if _MEMORY.is_dir() else None
+NODES = _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 1 << 30 else None
 """Where a folder for the nodes and the storage is made."""
 _WORDS = 2_000
 _OUTPUT = "*_OUTPUT.txt"

@@ -166,6 +166,8 @@ class _Job:
 
     def _counted(self) -> bool:
         counts = self._batch.get_job_task_counts(self._name).task_counts
+        if counts.failed:
+            raise AssertionError(f"{counts.failed} tasks failed")
         return bool(counts.active + counts.running)
 
     def _upload(self, file: Path) -> batch_models.ResourceFile:

@@ -64,8 +64,8 @@ function rememberSignatures() {
   };
 }
 
-// What is stored in the seconds before the machine fails is lost all the same: the index of the blobs is written
-// every five seconds and never synchronised.
+// When the machine fails, what was stored in the seconds before is lost with it or without: the index of the blobs
+// is written every five seconds and never synchronised.
 function forgoSynchronising() {
   const fs = require("fs");
   fs.fdatasync = (descriptor, done) => setImmediate(done, null);

@@ -28,7 +28,8 @@ MOST_BLOCKS = 50_000
 SMALL = 64 * 1024
 """Bytes of a file that goes up together with others."""
 
-_TOGETHER = 8
+_TOGETHER = 4
+"""Files at a time: a result and two logs are three, and a node may have 256 slots that do this."""
 _CONTENT_TYPE = "x-ms-blob-content-type"
 _WHOLE = {"x-ms-blob-type": "BlockBlob"}
 
@@ -112,26 +113,36 @@ def put_together(uploads: Sequence[Upload], channel: Channel) -> list[int | None
         places = range(min(_TOGETHER, len(uploads)))
         channels = [stack.enter_context(contextlib.closing(channel.beside())) for _ in places]
         for start in range(0, len(uploads), _TOGETHER):
+            well = True
             under_way = []
             for index, own in enumerate(channels[: len(uploads) - start], start):
                 upload = uploads[index]
-                content = _read_small(upload.path)
-                if content is not None:
-                    headers = _sent(content, _WHOLE | upload.about)
-                    if own.sends("PUT", upload.url, headers=headers, body=content):
-                        under_way.append((index, len(content), own))
+                found = _small(upload)
+                if found is None:
+                    continue
+                url, content = found
+                if own.sends("PUT", url, headers=_sent(content, _WHOLE | upload.about), body=content):
+                    under_way.append((index, len(content), own))
+                else:
+                    well = False
             for index, size, own in under_way:
-                if not own.succeeded():
-                    return done  # a server in trouble is asked with patience, for one at a time
-                done[index] = size
+                answer = own.succeeded()
+                if answer is None:
+                    return done  # nor is it worth the same wait for each of the others
+                if answer:
+                    done[index] = size
+                well = well and answer
+            if not well:  # a server in trouble is asked with patience, for one file at a time
+                break
     return done
 
 
-def _read_small(path: Path) -> bytes | None:
-    with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
+def _small(upload: Upload) -> tuple[str, bytes] | None:
+    """Give the address and the content of a small file; None where it is for `put_file` to tell why not."""
+    with contextlib.suppress(OSError, ValueError), upload.path.open("rb") as file:
         content = file.read(SMALL + 1)
         if len(content) <= SMALL:
-            return content
+            return upload.url, content
     return None
 
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 Origin: TypeAlias = tuple[str, str]
 """Scheme, and host with port."""
 
-_MOST = 16
+_MOST = 64
 """Kept at a time; as a rule a node's transfers all go to one account."""
 
 

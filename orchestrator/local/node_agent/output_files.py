@@ -12,7 +12,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
@@ -76,13 +75,16 @@ def upload_all(
             for output_file in output_files:
                 uploads += _found(output_file, task_directory, environment, logs)
             any_order, in_order = _divide(uploads, task_directory)
-            put = partial(_put, task_directory=task_directory, channel=channel, logs=logs)
-            failures = list(map(put, any_order, put_together(any_order, channel)))
-            failures += [put(upload, None) for upload in in_order]
+            together = put_together([uploads[index] for index in any_order], channel)
+            sizes: dict[int, int | None] = dict(zip(any_order, together, strict=True))
+            failures = {
+                index: _put(uploads[index], sizes.get(index), task_directory, channel, logs)
+                for index in (*any_order, *in_order)
+            }
     except OSError as error:
         reason = {"Message": error.strerror or type(error).__name__}
         raise NodeFailure(upload_failure(Trouble.OTHER, reason)) from error
-    return next(filter(None, failures), None)
+    return next((failures[index] for index in range(len(uploads)) if failures[index]), None)
 
 
 def _found(
@@ -100,21 +102,24 @@ def _found(
     return [Upload(match.path, url, match.blob_name, headers) for match in matches]
 
 
-def _divide(uploads: Sequence[Upload], task_directory: Path) -> tuple[list[Upload], list[Upload]]:
-    """Part what may go up in any order from what comes after it: the logs, and what overwrites another."""
-    any_order: list[Upload] = []
-    in_order: list[Upload] = []
-    seen: set[tuple[str, str]] = set()
-    for upload in uploads:
-        blob = (_plain(upload.container_url), upload.blob_name)
-        later = _shown(upload, task_directory) in {LOG_NAME, ERROR_LOG_NAME} or blob in seen
-        (in_order if later else any_order).append(upload)
+def _divide(uploads: Sequence[Upload], task_directory: Path) -> tuple[list[int], list[int]]:
+    """Part what may go up in any order from what comes after it: what overwrites another, then the logs."""
+    any_order: list[int] = []
+    over: list[int] = []
+    logs: list[int] = []
+    seen: set[str] = set()
+    for index, upload in enumerate(uploads):
+        blob = f"{_plain(upload.container_url).rstrip('/')}/{upload.blob_name}"
+        if _shown(upload, task_directory) in {LOG_NAME, ERROR_LOG_NAME}:
+            logs.append(index)
+        else:
+            (over if blob in seen else any_order).append(index)
         seen.add(blob)
-    return any_order, in_order
+    return any_order, over + logs
 
 
 def _put(
-    upload: Upload, size: int | None, *, task_directory: Path, channel: Channel, logs: _Logs
+    upload: Upload, size: int | None, task_directory: Path, channel: Channel, logs: _Logs
 ) -> Failure | None:
     """Upload one file if it is not there yet, which its size tells, and tell how it went."""
     shown, container = _shown(upload, task_directory), _plain(upload.container_url)
@@ -125,8 +130,9 @@ def _put(
         logs.complain(f"{shown}: {error.trouble.value}: {error.reason}")
         details = {"FilePath": shown, "ContainerUrl": container, "BlobName": upload.blob_name}
         return upload_failure(error.trouble, details | error.details())
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:
+        # A ValueError quotes the address or header that can't be sent, which may hold a SAS.
+        reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         logs.complain(f"{shown}: {reason}")
         return upload_failure(Trouble.OTHER, {"FilePath": shown, "Message": reason})
     logs.tell(f"{shown}: {size} bytes to {container}/{upload.blob_name}")
@@ -138,6 +144,9 @@ def _shown(upload: Upload, task_directory: Path) -> str:
 
 
 def _plain(container_url: str) -> str:
-    """Give a container's address without the SAS and a user and password."""
-    parts = urlsplit(container_url)
+    """Give a container's address without the SAS and a user and password; "" for one that is none."""
+    try:
+        parts = urlsplit(container_url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -94,9 +94,10 @@ class Channel:
             self._cancelled.set()
             others = list(self._others)
             connection = self._connection
-            if connection is not None and connection.sock is not None:
+            sock = None if connection is None else connection.sock  # read once: it may go at any moment
+            if sock is not None:
                 with contextlib.suppress(OSError):  # it may just have been closed
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+                    sock.shutdown(socket.SHUT_RDWR)
         for other in others:
             other.cancel()
 
@@ -206,7 +207,7 @@ class Channel:
                 self._drop()
 
     def sends(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> bool:
-        """Send one request and do not wait; `succeeded` takes its answer.
+        """Send one request and do not wait; `succeeded` waits for its answer.
 
         A first try, for what may be sent twice: if anything goes wrong, `retrying` is to find out what.
 
@@ -229,16 +230,16 @@ class Channel:
                 connection = self._connect(parts)
                 self._under_way = True
                 connection.request(method, target, body=body, headers=dict(headers))
-        except (OSError, http.client.HTTPException, TransferError):
+        except (OSError, ValueError, http.client.HTTPException, TransferError):
             self._drop()
             return False
         return True
 
-    def succeeded(self) -> bool:
+    def succeeded(self) -> bool | None:
         """Wait for the answer to what `sends` sent.
 
         Returns:
-            Whether it is one of success.
+            Whether it is one of success; None if none came.
 
         Raises:
             TransferCancelled: when somebody called `cancel`.
@@ -246,14 +247,14 @@ class Channel:
         self.check()  # cancel() may have looked before there was a socket
         connection = self._connection
         if connection is None:
-            return False
+            return None
         try:
             with acting_as_the_agent():
                 answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):
             self._drop()
-            return False
+            return None
         self._under_way = False
         return 200 <= answer.status < 300  # noqa: PLR2004  # the class of success
 
@@ -298,7 +299,12 @@ class Channel:
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> http.client.HTTPResponse:
-        connection.request(method, target, body=body, headers=dict(headers))
+        try:
+            connection.request(method, target, body=body, headers=dict(headers))
+        except ValueError as error:
+            self._drop()
+            # It quotes the header or the host that can't be sent: nothing of an address is told.
+            raise TransferError(Trouble.OTHER, f"not a request: {type(error).__name__}") from None
         self.check()  # cancel() may have looked before there was a socket
         answer = connection.getresponse()
         self._used = False

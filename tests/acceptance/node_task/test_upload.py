@@ -142,6 +142,17 @@ async def test_a_server_that_asks_for_more_time_than_there_is_ends_the_upload_at
     assert len(storage.requests) == 1
 
 
+async def test_the_time_to_upload_begins_when_the_work_is_done(
+    tmp_path: Path, storage: Storage, upload_environment: dict[str, str]
+) -> None:
+    (tmp_path / "a").write_text("a")
+    ended = await topwords(
+        "a", "--delay", "2.2", "--upload-timeout", "2", cwd=tmp_path, environ=upload_environment
+    )
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert set(storage.blobs) == {"task-1/a_OUTPUT", "task-1/manifest.json"}
+
+
 async def test_faults_that_do_not_pass_end_with_the_time(
     tmp_path: Path, storage: Storage, upload_environment: dict[str, str]
 ) -> None:

@@ -123,9 +123,39 @@ async def test_trouble_with_one_of_them_is_its_own(bench: Bench, storage: Storag
     assert code(outcome) == {"status/403": "FileUploadAccessDenied", "slow": "FileUploadTimedOut"}.get(way)
     there = {name for name in names if name != "f03" or way == "flaky/1"}
     assert {name: storage.blobs[name] for name in there} == {name: f"{name}\n".encode() for name in there}
+    if way != "slow":
+        assert {storage.requests[name] for name in names if name != "f03"} == {1}, "what is there stays"
     again = await bench.run("true", task="two", resource_files=down(storage))
     assert again.failure is None
     assert (bench.folder("two") / "wd" / "a").read_bytes() == b"one", "no late answer was taken for another"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[x/c?sig=SECRET", "http://a..b/c?sig=SECRET", "ftp://x/c?sig=SECRET"]
+)
+async def test_an_address_that_is_none_fails_its_own_file_alone(
+    bench: Bench, storage: Storage, url: str
+) -> None:
+    wrong = {"filePattern": "x", "destination": {"container": {"containerUrl": url, "path": "x"}}}
+    files = (wrong, *each_to(storage, dict.fromkeys("yz", "c")))
+    outcome = await bench.run("touch x y z", output_files=files)
+    assert code(outcome) == "FileUploadMiscError"
+    assert set(storage.blobs) >= {"y", "z"}
+    told = bench.text("fileuploaderr.txt")
+    assert told.count("\n") == 1
+    assert "SECRET" not in told + bench.text("fileuploadout.txt") + str(outcome.failure)
+
+
+async def test_a_header_that_cannot_be_sent_fails_its_own_file_alone(bench: Bench, storage: Storage) -> None:
+    headers = [{"name": "x-ms-meta-a", "value": "\u20ac"}]
+    wrong = {"containerUrl": f"{storage.url}/c", "path": "x", "uploadHeaders": headers}
+    files = (
+        {"filePattern": "x", "destination": {"container": wrong}},
+        *each_to(storage, dict.fromkeys("yz", "c")),
+    )
+    outcome = await bench.run("touch x y z", output_files=files)
+    assert code(outcome) == "FileUploadMiscError"
+    assert set(storage.blobs) >= {"y", "z"}
 
 
 async def test_they_can_be_broken_off(bench: Bench, storage: Storage) -> None:
