@@ -55,7 +55,7 @@ def output_destination(environ: Mapping[str, str]) -> Optional[Destination]:
     url = environ.get("ORCHESTRATOR_OUTPUT_URL")
     if not url:
         return None
-    from node_task.destination import Destination  # noqa: PLC0415  # see node_task
+    from node_task.destination import Destination  # noqa: PLC0415  # most tasks need none of it, see __main__
 
     prefix = environ.get("ORCHESTRATOR_OUTPUT_PREFIX") or environ.get("AZ_BATCH_TASK_ID") or ""
     return Destination.parse(url, prefix)

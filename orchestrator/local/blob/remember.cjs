@@ -9,22 +9,27 @@ const path = require("path");
 const script = createRequire(process.argv[1]);
 const MOST = 4096;
 
-function rememberMatches() {
-  const utils = script(path.join(path.dirname(process.argv[1]), "generated", "utils", "utils.js"));
-  const matches = utils.isURITemplateMatch;
+// Keeps what was worked out for each key; cleared when full: some keys never come again.
+function remembered(compute, keyOf) {
   const known = new Map();
-  utils.isURITemplateMatch = (url, template) => {
-    const key = `${template}\n${url}`;
+  return (...given) => {
+    const key = keyOf(...given);
     let found = known.get(key);
     if (found === undefined) {
-      found = matches(url, template);
+      found = compute(...given);
       if (known.size >= MOST) {
-        known.clear(); // Paths can be anything where a request has no pattern.
+        known.clear();
       }
       known.set(key, found);
     }
     return found;
   };
+}
+
+// A path can be anything where a request has no pattern.
+function rememberMatches() {
+  const utils = script(path.join(path.dirname(process.argv[1]), "generated", "utils", "utils.js"));
+  utils.isURITemplateMatch = remembered(utils.isURITemplateMatch, (url, template) => `${template}\n${url}`);
 }
 
 function rememberQueries() {
@@ -46,22 +51,13 @@ function rememberQueries() {
   });
 }
 
+// What is signed with the account's key has its time in it.
 function rememberSignatures() {
   const utils = script(path.join(path.dirname(process.argv[1]), "..", "common", "utils", "utils.js"));
-  const compute = utils.computeHMACSHA256;
-  const known = new Map();
-  utils.computeHMACSHA256 = (text, key) => {
-    const asked = `${key.toString("base64")}\n${text}`;
-    let found = known.get(asked);
-    if (found === undefined) {
-      found = compute(text, key);
-      if (known.size >= MOST) {
-        known.clear(); // What is signed with the account's key has its time in it.
-      }
-      known.set(asked, found);
-    }
-    return found;
-  };
+  utils.computeHMACSHA256 = remembered(
+    utils.computeHMACSHA256,
+    (text, key) => `${key.toString("base64")}\n${text}`,
+  );
 }
 
 // When the machine fails, what was stored in the seconds before is lost with it or without: the index of the blobs
