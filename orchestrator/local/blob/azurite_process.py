@@ -16,9 +16,9 @@ from typing import Self
 from orchestrator.local.blob.install import Azurite
 from orchestrator.local.tls.certificates import Certificates
 
-_WATCHDOG = Path(__file__).parent / "watchdog.cjs"
-_DELEGATION = Path(__file__).parent / "delegation.cjs"
-_REMEMBER = Path(__file__).parent / "remember.cjs"
+_PRELOADED = tuple(
+    Path(__file__).with_name(name) for name in ("watchdog.cjs", "delegation.cjs", "remember.cjs", "disk.cjs")
+)
 _LISTENS = re.compile(rb"successfully listens on https?://127\.0\.0\.1:(\d+)")
 # Azurite closes idle connections after 5 s by itself, under the hands of clients that keep them for longer.
 _KEEP_ALIVE = 300
@@ -73,7 +73,7 @@ class AzuriteProcess:
         name, key = account
         command = [
             str(azurite.node),
-            *(part for script in (_WATCHDOG, _DELEGATION, _REMEMBER) for part in ("--require", str(script))),
+            *(part for script in _PRELOADED for part in ("--require", str(script))),
             str(azurite.script),
             *("--blobPort", str(port), "--blobHost", "127.0.0.1", "--location", str(data_dir)),
             *("--disableTelemetry", "--silent", "--loose", "--skipApiVersionCheck"),

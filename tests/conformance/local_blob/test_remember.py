@@ -42,9 +42,48 @@ function answers() {
   const signed = keys.flatMap((key) => texts.map((text) => signing.computeHMACSHA256(text, key)));
   return { found, names, asked, signed };
 }
-const anew = answers();
+
+// Each operation that has a name, and what comes near one: a parameter less, an unknown value, both at once.
+const dispatch = script(path.join(path.dirname(SERVER), "generated", "middleware", "dispatch.middleware.js"));
+const logger = { verbose() {}, info() {}, error() {} };
+function dispatched(method, pattern, query, headers) {
+  const request = {
+    getMethod: () => method,
+    getPath: () => "/container/blob",
+    getQuery: (name) => query[name],
+    getHeader: (name) => headers[name],
+  };
+  const context = { dispatchPattern: pattern };
+  let told = "nothing";
+  const next = (error) => (told = error === undefined ? context.operation : error.message);
+  dispatch.default(context, request, next, logger);
+  return told;
+}
+function operations() {
+  const queries = [{}, { comp: "list" }, { comp: "block", blockid: "a" }, { comp: "block" }, { comp: "x" }];
+  queries.push({ restype: "container" }, { restype: "container", comp: "list" }, { comp: "metadata" });
+  queries.push({ restype: "container", comp: "acl", delimiter: "/" }, { comp: "copy", copyid: "a" });
+  queries.push({ comp: "blocklist" });
+  const block = { "x-ms-blob-type": "BlockBlob", "Content-Length": "1" };
+  const headers = [{}, block, { ...block, "x-ms-blob-type": "Other" }, { "x-ms-blob-type": "PageBlob" }];
+  const copy = { "x-ms-copy-source": "http://a" };
+  headers.push({ "X-HTTP-Method": "GET" }, copy, { ...block, ...copy });
+  headers.push({ ...copy, "x-ms-requires-sync": "true" }, { "x-ms-lease-action": "acquire" });
+  headers.push({ "x-ms-lease-action": "x" });
+  const found = [];
+  for (const method of ["GET", "PUT", "HEAD", "DELETE", "POST", "PATCH"]) {
+    for (const pattern of ["/", "/container", "/container/blob", undefined]) {
+      for (const query of queries) {
+        found.push(...headers.map((given) => dispatched(method, pattern, query, given)));
+      }
+    }
+  }
+  return found;
+}
+const all = () => ({ ...answers(), operations: operations() });
+const anew = all();
 require(REMEMBER);
-console.log(JSON.stringify([anew, answers(), answers()]));
+console.log(JSON.stringify([anew, all(), all()]));
 """
 
 
@@ -63,7 +102,9 @@ def test_what_is_kept_is_what_would_be_worked_out_anew(tmp_path: Path) -> None:
     assert any(map(any, anew["found"]))
     assert not all(map(all, anew["found"]))
     assert len(set(anew["signed"])) == 4
+    assert len(set(anew["operations"])) > 20
     for kept in (first, second):
+        assert kept["operations"] == anew["operations"]
         assert kept["signed"] == anew["signed"]
         assert kept["found"] == anew["found"]
         assert kept["names"] == anew["names"]

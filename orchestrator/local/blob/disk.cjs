@@ -1,0 +1,39 @@
+// Preloaded into the blob server: the disk under it. Azurite gives each open, read, write and close of a small blob
+// to another thread and waits to be woken, which takes longer than the call itself where the content is in memory,
+// as what was written a moment ago always is. A seventh of the server's work for small blobs.
+"use strict";
+const fs = require("fs");
+
+// Bytes; what is larger may have to come from the disk, and the server would stand still meanwhile.
+const SMALL = 32 * 1024;
+
+function atOnce(call, given, done, ...also) {
+  let result;
+  try {
+    result = call(...given);
+  } catch (error) {
+    process.nextTick(done, error);
+    return;
+  }
+  process.nextTick(done, null, ...(result === undefined ? [] : [result, ...also]));
+}
+
+// In its general form only: (descriptor, buffer, offset, length, position, done).
+function smallAtOnce(call, callSync) {
+  return (...given) => {
+    const [, buffer, , length] = given;
+    if (given.length !== 6 || !(length < SMALL)) {
+      return call(...given);
+    }
+    return atOnce(callSync, given.slice(0, 5), given[5], buffer);
+  };
+}
+
+fs.open = (...given) => atOnce(fs.openSync, given.slice(0, -1), given.at(-1));
+fs.close = (descriptor, done) => atOnce(fs.closeSync, [descriptor], done ?? (() => {}));
+fs.read = smallAtOnce(fs.read, fs.readSync);
+fs.write = smallAtOnce(fs.write, fs.writeSync);
+
+// When the machine fails, what was stored in the seconds before is lost with it or without: the index of the blobs
+// is written every five seconds and never synchronised.
+fs.fdatasync = (descriptor, done) => process.nextTick(done, null);
