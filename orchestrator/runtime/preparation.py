@@ -17,13 +17,7 @@ from orchestrator.events import JobCreated, Publish, utc_now
 from orchestrator.limits import Limits
 from orchestrator.runtime.history import RunHistory
 from orchestrator.runtime.horizon import address_lifetime, longest, wall_clock
-from orchestrator.runtime.taking_up import (
-    has_job,
-    pack_again,
-    settled_tasks,
-    staged_before,
-    wanted_inputs,
-)
+from orchestrator.runtime.taking_up import has_job, pack_again, settled_tasks, staged_before, wanted_inputs
 from orchestrator.spec.command import expand_commands, wrap_in_shell
 from orchestrator.spec.duration import Duration
 from orchestrator.spec.ids import input_container, output_container
@@ -41,6 +35,7 @@ from orchestrator.stages.renewal import AccessRenewal, Opened
 from orchestrator.stages.staging import Arrival, Staging, StagingPlaces, application_blobs
 from orchestrator.stages.submit import TaskBody
 from orchestrator.stages.task_bodies import TaskBodies, remote_files, resolve_all
+from orchestrator.stages.workers import run_all
 
 _ORDER = "stage() comes first"
 
@@ -120,7 +115,8 @@ class RunPreparation:
         self._access = self._renewal(self._places)
         await self._access.open()
         await self._staging.bring_application()
-        early = [] if self._job_exists else sorted(self._early())
+        own = (*plan.preparation_inputs, *plan.release_inputs)
+        early = [] if self._job_exists else sorted({index for index, _, _ in own})
         send, receive = anyio.create_memory_object_stream[Arrival](len(early))
         arrivals = Arrivals(receive)
         await self._staging.bring_inputs(early, send, last=False)
@@ -169,15 +165,21 @@ class RunPreparation:
         self._send.close()
         self._arrivals.close()
 
-    def _early(self) -> set[int]:
-        return {index for index, _, _ in (*self._plan.preparation_inputs, *self._plan.release_inputs)}
-
     async def provision(self) -> None:
-        """Make sure of the pool, and create the job on it.
+        """Make sure of the pool, create the job on it, and wait until the addresses of the files work.
 
         Raises:
             OrchestratorError: the pool does not fit or goes away meanwhile, or the account refuses.
         """
+        if self._access is None:
+            raise OrchestratorError(_ORDER)
+        # A policy may count only after half a minute: that goes by while the pool is got.
+        await run_all(self._provide, self._access.wait_until_open)
+        if application := self._known.application:
+            await self._access.open(only=application.container)  # it may be there anew
+            await self._access.wait_until_open()
+
+    async def _provide(self) -> None:
         pool = await self._pool_stage().ensure()
         if self._staging is not None and pool.application_by is ApplicationBy.START_TASK:
             await self._staging.bring_application()
@@ -198,9 +200,6 @@ class RunPreparation:
         await still_there(pool_id=pool.pool_id, batch=self._account.batch)
         if self._staging is not None and pool.application_by is ApplicationBy.PREPARATION_TASK:
             await self._staging.bring_application()  # as above: only now the job names its container
-        if self._access is not None:
-            await self._access.open()  # also of an application's container that was created anew
-            await self._access.wait_until_open()
 
     def last_change(self) -> dict[str, Any]:
         """The change of the job that is due once its last task was added.

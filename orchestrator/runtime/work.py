@@ -240,7 +240,7 @@ class RunWork:
             publish=self._publish,
             limits=self._limits,
             ours=self.numbers.__contains__,
-            all_ended=lambda: self.all_submitted and not self._unfinished,
+            left=lambda: len(self._unfinished) if self.all_submitted else None,
             reactivation=self._care.reactivation,
         )
         self._care.ask_for_outages(lambda: looker.outage)

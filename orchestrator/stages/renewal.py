@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 import anyio
 import msgspec
@@ -14,6 +15,7 @@ from orchestrator.accounts.storage import StorageAccount
 from orchestrator.errors import OrchestratorError, error_text
 from orchestrator.events import AccessExtensionFailed, Publish
 from orchestrator.limits import Limits
+from orchestrator.stages.workers import run_all
 
 log = structlog.get_logger()
 
@@ -81,17 +83,24 @@ class AccessRenewal:
         self._troubles: dict[str, str] = {}
         self._told: set[str] = set()
 
-    async def open(self) -> None:
+    async def open(self, *, only: str | None = None) -> None:
         """Set the policies, before anything is added that counts on them; and extend those of an earlier day.
 
         Those of containers that are not needed are left to `run`.
+
+        Args:
+            only: of this container, which may be another one by now; None for all.
 
         Raises:
             NotFoundError: a container is not there.
             ServiceError, UnreachableError: storage refused or did not answer.
         """
-        for container, opened in self._needed():
+
+        async def extend(container: str, opened: Opened) -> None:
             self._keep(container, await self._extend(container, opened, share=_AT_FIRST))
+
+        needed = [(name, opened) for name, opened in self._needed() if only in {None, name}]
+        await run_all(*(partial(extend, name, opened) for name, opened in needed))
 
     async def wait_until_open(self) -> None:
         """Wait until the addresses work, which may take half a minute from the first setting on.
@@ -100,8 +109,8 @@ class AccessRenewal:
             ServiceError: they are refused for longer than `Limits.access_start_timeout`.
             UnreachableError: no answer came.
         """
-        for container, opened in self._needed():
-            await self._storage.wait_until_open(container, opened.access)
+        wait = self._storage.wait_until_open
+        await run_all(*(partial(wait, name, opened.access) for name, opened in self._needed()))
 
     async def run(self) -> None:
         """Extend what has to be extended, until cancelled. A failure is tried again; it ends nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
@@ -28,7 +29,7 @@ from orchestrator.stages.contents import Contents, Place, small_name
 from orchestrator.stages.ledger import Ledger, ResourceKind
 from orchestrator.stages.package import PackedApplication, PackedFile
 from orchestrator.stages.reading import InputReader, Read, refuse_changed
-from orchestrator.stages.workers import run_workers
+from orchestrator.stages.workers import run_all, run_workers
 
 Arrival: TypeAlias = tuple[int, str]
 """An input that is in its container: its index in the plan, and its blob."""
@@ -124,9 +125,11 @@ class Staging:
             owner=await ledger.owner(),
             until=self._expiry(),
         )
-        for container in (self._places.input_container, self._places.output_container):
+        own = (self._places.input_container, self._places.output_container)
+        for container in own:
             await ledger.owe(ResourceKind.CONTAINER, container)
-            await self._storage.create_container(container, metadata=metadata)
+        create = partial(self._storage.create_container, metadata=metadata)
+        await run_all(*(partial(create, container) for container in own))
         if self._places.application is not None:
             await ledger.owe(ResourceKind.APPLICATION, self._places.application.container)
             await self._open_application(self._places.application.container)

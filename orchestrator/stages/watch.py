@@ -58,6 +58,20 @@ def next_interval(interval: float, *, changes: int, rows: int, limits: Limits) -
     return min(max(interval, limits.poll_floor) * _SLOWER, limits.poll_interval)
 
 
+def last_end_in(left: int, *, ended: int, elapsed: float) -> float:
+    """When the last task would end at the pace of the last look: nobody should wait much longer for it.
+
+    Args:
+        left: tasks that have not ended.
+        ended: those that ended between the last two looks.
+        elapsed: seconds between these.
+
+    Returns:
+        Seconds from now on; infinity where nothing tells.
+    """
+    return left * elapsed / ended if ended > 0 else float("inf")
+
+
 class TaskWatch:
     """One stream of looks at the tasks of one job.
 
@@ -72,7 +86,7 @@ class TaskWatch:
         publish: told of every change.
         limits: intervals.
         ours: whether a task of that id belongs to the run; others in its job are none of its business.
-        all_ended: whether every task was accepted or refused, and every accepted one has ended.
+        left: how many accepted tasks have not ended; None while tasks are being added.
         reactivation: keeps back the ends of tasks that may run again.
 
     Attributes:
@@ -88,7 +102,7 @@ class TaskWatch:
         publish: Publish,
         limits: Limits,
         ours: Callable[[str], bool],
-        all_ended: Callable[[], bool],
+        left: Callable[[], int | None],
         reactivation: Reactivation,
     ) -> None:
         self._job_id = job_id
@@ -97,7 +111,7 @@ class TaskWatch:
         self._publish = publish
         self._limits = limits
         self._ours = ours
-        self._all_ended = all_ended
+        self._left = left
         self._reactivation = reactivation
         self._failing: tuple[float, str] | None = None
         self._newest: datetime | None = None
@@ -126,16 +140,22 @@ class TaskWatch:
         Raises:
             AuthenticationError: the account refuses us.
         """
+        left, at = self._left(), anyio.current_time()
         while True:
             ended = await self._attempt()
-            if self._all_ended():
+            left, before = self._left(), left
+            at, elapsed = anyio.current_time(), anyio.current_time() - at
+            if left == 0:
                 return None
             if ended is not None:
                 return ended
-            self._interval = next_interval(
+            self._interval = pause = next_interval(
                 self._interval, changes=self._changes, rows=self._rows, limits=self._limits
             )
-            await anyio.sleep(self._interval)
+            if left is not None and before is not None:
+                last = last_end_in(left, ended=before - left, elapsed=elapsed)
+                pause = min(pause, max(last, self._limits.poll_floor))
+            await anyio.sleep(pause)
 
     async def _attempt(self) -> str | None:
         """One look; returns why there will be no other, None otherwise."""

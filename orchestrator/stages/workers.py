@@ -1,4 +1,4 @@
-"""A bounded number of workers over one shared source of work."""
+"""Several things at once, of which the first error ends the others: workers, or what differs."""
 
 from __future__ import annotations
 
@@ -30,6 +30,23 @@ async def run_workers(count: int, work: Callable[[], Awaitable[None]]) -> None:
 
     if count > 0:
         await run_as_called(count, and_the_next)
+
+
+async def run_all(*works: Callable[[], Awaitable[object]]) -> None:
+    """Run different coroutine functions at once until all are done.
+
+    Args:
+        works: each is run once.
+
+    Raises:
+        OrchestratorError: as `run_workers` raises it.
+    """
+    waiting = iter(works)
+
+    async def one() -> None:
+        await next(waiting)()
+
+    await run_workers(len(works), one)
 
 
 async def run_as_called(most: int, work: Callable[[Call], Awaitable[None]]) -> None:

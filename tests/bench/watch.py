@@ -81,7 +81,7 @@ class Watched:
                 poll_interval=TICK, poll_floor=TICK, watch_overlap=10.0, reconcile_interval=RECONCILED_EVERY
             ),
             ours=lambda _: True,
-            all_ended=lambda: self.completed >= self._wanted,
+            left=lambda: 0 if self.completed >= self._wanted else None,
         )
         assert await watch.run() is None
 

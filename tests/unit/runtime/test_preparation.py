@@ -49,6 +49,9 @@ class SharedPool:
     async def keep_open(self, container: str, access: object, *, lifetime: float, least: float) -> None:
         assert 0 < least < lifetime
 
+    async def wait_until_open(self, container: str, access: object) -> None:
+        await anyio.sleep_forever()  # whoever waits for it must not keep the pool's news waiting
+
     async def owe(self, kind: str, resource_id: str) -> None:
         self.owed.append((kind, resource_id))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.limits import Limits
-from orchestrator.stages.watch import next_interval
+from orchestrator.stages.watch import last_end_in, next_interval
 
 LIMITS = Limits(poll_interval=2.0, poll_floor=0.25)
 
@@ -41,3 +42,13 @@ def test_of_few_rows_one_that_is_news_is_enough() -> None:
 @given(st.floats(0, 10), st.integers(0, 5000), st.integers(0, 9000))
 def test_the_pause_stays_between_the_two_limits(interval: float, changes: int, rows: int) -> None:
     assert 0.25 <= next_interval(interval, changes=changes, rows=rows, limits=LIMITS) <= max(2.0, interval)
+
+
+def test_the_last_end_is_expected_at_the_pace_of_the_last_look() -> None:
+    assert last_end_in(4, ended=20, elapsed=0.5) == pytest.approx(0.1)
+    assert last_end_in(100, ended=20, elapsed=0.5) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("ended", [0, -3])
+def test_where_nothing_ended_or_some_run_again_nobody_knows_when_the_last_ends(ended: int) -> None:
+    assert last_end_in(4, ended=ended, elapsed=0.5) == float("inf")

@@ -63,7 +63,7 @@ async def watched(service: Service, *, looks: int) -> list[datetime | None]:
         publish=publish,
         limits=LIMITS,
         ours=lambda _: True,
-        all_ended=lambda: len(service.asked) >= looks,
+        left=lambda: 0 if len(service.asked) >= looks else None,
         reactivation=Reactivation(
             job_id="j",
             batch=service,  # type: ignore[arg-type]
