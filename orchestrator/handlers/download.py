@@ -281,17 +281,19 @@ class DownloadHandler:
     async def _tell_end(self, event: TaskCompleted, fetch: TaskFetch | None, trouble: str | None) -> None:
         run_id, key = event.run_id, event.key
         missing = list(fetch.missing) if fetch is not None else []
+        news: list[Event] = list(fetch.untold) if fetch is not None else []
         if trouble is not None:
             missing.append((EVERYTHING, trouble))
-            await self._publish(DownloadFailed(run_id=run_id, key=key, name=EVERYTHING, reason=trouble))
+            news.append(DownloadFailed(run_id=run_id, key=key, name=EVERYTHING, reason=trouble))
         await self._publish(
+            *news,
             OutputsDownloaded(
                 run_id=run_id,
                 key=key,
                 outputs=tuple(fetch.outputs) if fetch is not None else (),
                 size=fetch.size if fetch is not None else 0,
                 missing=tuple(missing),
-            )
+            ),
         )
 
     def _over(self, task_id: str) -> None:

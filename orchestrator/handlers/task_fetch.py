@@ -8,7 +8,6 @@ from typing import Protocol, TypeAlias
 
 import anyio
 import anyio.to_thread
-import msgspec
 import structlog
 
 from orchestrator.errors import DownloadError, NotFoundError, OrchestratorError
@@ -18,6 +17,7 @@ from orchestrator.handlers import manifest
 from orchestrator.handlers.arrival import FileArrival, KeptFiles
 from orchestrator.handlers.brought_before import BroughtBefore, Looking
 from orchestrator.handlers.expectations import TaskOutputs
+from orchestrator.handlers.failure_file import FAILURE_FILE, failure_json
 from orchestrator.handlers.manifest import ManifestEntry, ManifestError, read_manifest
 from orchestrator.handlers.output_patterns import compile_pattern
 from orchestrator.handlers.result_files import TaskFolder
@@ -27,7 +27,6 @@ from orchestrator.states import BlobSnapshot, TaskKey
 
 _log = structlog.get_logger()
 
-FAILURE_FILE = "failure.json"
 _LOGS = ("stderr.txt", "stdout.txt")
 _ABSENT = "BlobNotFound"  # another 404 says that the whole container is gone
 _READ_HERE = 16 << 10
@@ -82,6 +81,7 @@ class TaskFetch:
     Attributes:
         outputs: the files that are here.
         size: theirs together, in bytes.
+        untold: of the last ones: to be told with the end of all, since each telling is a write to a journal.
         missing: (name, reason) of those that should be here.
     """
 
@@ -103,6 +103,7 @@ class TaskFetch:
         self._before = before
         self.outputs: list[Path] = []
         self.size = 0
+        self.untold: list[OutputDownloaded] = []
         self.missing: list[tuple[str, str]] = []
         self._event = event
         self._folder = folder
@@ -141,8 +142,11 @@ class TaskFetch:
             blobs = await self._list()
         try:
             await self._bring_all(blobs, named)
-        finally:
-            await self._finish_kept()  # what came is brought, even where the rest is given up
+        except BaseException:
+            # What came is brought, even where the rest is given up.
+            await self._tell_kept()
+            raise
+        self.untold = self._news(await self._finish_kept())
         if isinstance(self._event, TaskFailed):
             await self._explain_failure(self._event)
             return
@@ -254,7 +258,7 @@ class TaskFetch:
         else:
             await self._tell(saved)
             if self._kept.full:
-                await self._finish_kept()
+                await self._tell_kept()
 
     async def _save(
         self,
@@ -290,21 +294,28 @@ class TaskFetch:
         finally:
             await arrival.discard()
 
-    async def _finish_kept(self) -> None:
-        """Write the small files that came, and tell of each."""
+    async def _tell_kept(self) -> None:
         with anyio.CancelScope(shield=True):
-            news: list[OutputDownloaded] = []
+            await self._tell(*await self._finish_kept())
+
+    async def _finish_kept(self) -> list[OutputDownloaded]:
+        """Write the small files that came; gives those that are here now."""
+        saved: list[OutputDownloaded] = []
+        with anyio.CancelScope(shield=True):
             for path, came in await self._kept.finish():
                 if isinstance(came, DownloadError):
                     await self._failed(path, came)
                 else:
-                    news.append(self._saved(path, came))
-            await self._tell(*news)
+                    saved.append(self._saved(path, came))
+        return saved
 
-    async def _tell(self, *news: OutputDownloaded | None) -> None:
+    async def _tell(self, *saved: OutputDownloaded | None) -> None:
+        if news := self._news(saved):
+            await self._publish(*news)
+
+    def _news(self, saved: Iterable[OutputDownloaded | None]) -> list[OutputDownloaded]:
         known = self._before.was_told if self._before is not None else lambda _: False
-        if told := [saved for saved in news if saved is not None and not known(saved.path)]:
-            await self._publish(*told)
+        return [one for one in saved if one is not None and not known(one.path)]
 
     async def _explain_failure(self, event: TaskFailed) -> None:
         """Bring the logs from the node where they were not uploaded, or else say what the service says."""
@@ -315,7 +326,7 @@ class TaskFetch:
             return
         if FAILURE_FILE not in self._absent and self._folder.has(FAILURE_FILE):
             return
-        content = bytearray(_failure_json(event))
+        content = bytearray(failure_json(event))
         try:
             saved = await self._save(self._folder.claim(FAILURE_FILE), _all_of(content), _nobody_told)
         except OrchestratorError as error:
@@ -382,15 +393,3 @@ def _nobody_told() -> _Told:
 
 def _known(md5: bytes | None) -> tuple[bytes, ...]:
     return () if md5 is None else (md5,)
-
-
-def _failure_json(event: TaskFailed) -> bytes:
-    failure = event.failure
-    told = {
-        "code": failure.code if failure else None,
-        "category": failure.category if failure else None,
-        "message": failure.message if failure else None,
-        "details": dict(failure.details) if failure else {},
-        "exit_code": event.exit_code,
-    }
-    return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"

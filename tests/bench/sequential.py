@@ -47,7 +47,7 @@ def run(
     Returns:
         Seconds until the first output was on this disk, and until the last was.
     """
-    with _job(settings, name=name, slots=slots, command=command, output=output) as job:
+    with opened(settings, name=name, slots=slots, command=command, output=output) as job:
         began = time.monotonic()
         job.begin(job.stage(files))
         job.wait()
@@ -71,7 +71,7 @@ def service_alone(
         Seconds from the pool's creation to the end of the last task as the service tells it: what is left
         when whoever drives the job takes no time at all.
     """
-    with _job(settings, name=name, slots=slots, command=command, output=output) as job:
+    with opened(settings, name=name, slots=slots, command=command, output=output) as job:
         staged = job.stage(files)
         began = datetime.now(UTC)
         job.begin(staged)
@@ -82,16 +82,19 @@ def service_alone(
 
 
 @contextmanager
-def _job(settings: Mapping[str, str], *, name: str, slots: int, command: str, output: str) -> Iterator[_Job]:
+def opened(settings: Mapping[str, str], *, name: str, slots: int, command: str, output: str) -> Iterator[Job]:
+    """Give a job of which nothing exists yet; the arguments are those of `run`."""
     key = AzureNamedKeyCredential(settings["AZURE_BATCH_ACCOUNT"], settings["AZURE_BATCH_ACCESS_KEY"])
     with (
         BatchClient(settings["AZURE_BATCH_ENDPOINT"], key) as batch,
         BlobServiceClient.from_connection_string(settings["AZURE_STORAGE_CONNECTION_STRING"]) as blobs,
     ):
-        yield _Job(batch, blobs, name=name, slots=slots, command=command, output=output)
+        yield Job(batch, blobs, name=name, slots=slots, command=command, output=output)
 
 
-class _Job:
+class Job:
+    """One job of the bench, its pool and containers; made by `opened`."""
+
     def __init__(
         self,
         batch: BatchClient,
@@ -114,18 +117,26 @@ class _Job:
 
     def stage(self, files: list[Path]) -> list[batch_models.ResourceFile]:
         """Upload the inputs, one after the other."""
-        self._inputs.create_container()
-        self._outputs.create_container()
+        self.create_containers()
         return [self._upload(file) for file in files]
 
-    def begin(self, staged: list[batch_models.ResourceFile]) -> None:
-        """Create the pool, the job and its tasks."""
+    def create_containers(self) -> None:
+        """Create those of the inputs and the outputs."""
+        self._inputs.create_container()
+        self._outputs.create_container()
+
+    def create(self) -> None:
+        """Create the pool and the job."""
         self._create_pool()
         self._batch.create_job(
             batch_models.BatchJobCreateOptions(
                 id=self._name, pool_info=batch_models.BatchPoolInfo(pool_id=self._name)
             )
         )
+
+    def begin(self, staged: list[batch_models.ResourceFile]) -> None:
+        """Create the pool, the job and its tasks."""
+        self.create()
         self._batch.create_tasks(self._name, [self._task(index, file) for index, file in enumerate(staged)])
 
     def collected(self, results: Path) -> Iterator[Path]:

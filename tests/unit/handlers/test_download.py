@@ -56,6 +56,16 @@ async def test_a_file_that_the_listing_shows_empty_costs_no_request(
     assert storage.read == ["t1/stdout.txt"]
 
 
+async def test_a_tasks_small_files_are_told_in_one_go_with_the_end_of_all(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    for name in ("a.txt", "stderr.txt", "stdout.txt"):
+        storage.put("t1", name, b"few")
+    downloads = await downloaded(tmp_path, storage, succeeded())
+    assert [type(event) for event in downloads.events] == [OutputDownloaded] * 3 + [OutputsDownloaded]
+    assert downloads.together == [4], "each telling waits for the journal"
+
+
 async def test_a_task_that_left_nothing_comes_to_an_end_too(tmp_path: Path, storage: MemoryStorage) -> None:
     end = only_end(await downloaded(tmp_path, storage, succeeded()))
     assert (end.outputs, end.missing) == ((), ())
