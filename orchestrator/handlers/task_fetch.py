@@ -146,10 +146,11 @@ class TaskFetch:
             # What came is brought, even where the rest is given up.
             await self._tell_kept()
             raise
-        self.untold = self._news(await self._finish_kept())
         if isinstance(self._event, TaskFailed):
+            await self._tell_kept()  # the node that has the rest may be long in answering
             await self._explain_failure(self._event)
             return
+        self.untold = self._news(await self._finish_kept())
         for path in named:
             if path in self._absent:
                 self.missing.append((path, f"{manifest.NAME} names it, but it was not uploaded"))

@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 
-from orchestrator.accounts.access import Access
 from orchestrator.accounts.account import Account
 from orchestrator.accounts.bodies import hook_body, job_body, resource_file_body
 from orchestrator.errors import OrchestratorError
@@ -17,6 +16,7 @@ from orchestrator.events import JobCreated, Publish, utc_now
 from orchestrator.limits import Limits
 from orchestrator.runtime.history import RunHistory
 from orchestrator.runtime.horizon import address_lifetime, longest, wall_clock
+from orchestrator.runtime.run_access import access_of_run, provide_and_open
 from orchestrator.runtime.taking_up import has_job, pack_again, settled_tasks, staged_before, wanted_inputs
 from orchestrator.spec.command import expand_commands, wrap_in_shell
 from orchestrator.spec.duration import Duration
@@ -31,11 +31,10 @@ from orchestrator.stages.job import create_job
 from orchestrator.stages.ledger import Ledger
 from orchestrator.stages.node_commands import INCOMING, install_script
 from orchestrator.stages.pool import ApplicationBy, PoolStage, ReadyPool, still_there
-from orchestrator.stages.renewal import AccessRenewal, Opened
+from orchestrator.stages.renewal import AccessRenewal
 from orchestrator.stages.staging import Arrival, Staging, StagingPlaces, application_blobs
 from orchestrator.stages.submit import TaskBody
 from orchestrator.stages.task_bodies import TaskBodies, remote_files, resolve_all
-from orchestrator.stages.workers import run_all
 
 _ORDER = "stage() comes first"
 
@@ -173,11 +172,7 @@ class RunPreparation:
         """
         if self._access is None:
             raise OrchestratorError(_ORDER)
-        # A policy may count only after half a minute: that goes by while the pool is got.
-        await run_all(self._provide, self._access.wait_until_open)
-        if application := self._known.application:
-            await self._access.open(only=application.container)  # it may be there anew
-            await self._access.wait_until_open()
+        await provide_and_open(self._provide, self._access, self._known)
 
     async def _provide(self) -> None:
         pool = await self._pool_stage().ensure()
@@ -276,22 +271,13 @@ class RunPreparation:
         return utc_now() + timedelta(seconds=address_lifetime(self._plan.spec, self._limits))
 
     def _renewal(self, places: StagingPlaces) -> AccessRenewal:
-        lifetime = min(address_lifetime(self._plan.spec, self._limits), self._limits.access_lifetime)
-        containers = {
-            places.input_container: Opened(access=Access.READ, lifetime=lifetime),
-            places.output_container: Opened(access=Access.WRITE, lifetime=lifetime),
-        }
-        packed = places.application
-        if application := packed.container if packed is not None else self._past.application:
-            # Its start task needs it for as long as there may be a pool, whatever becomes of the run.
-            kept = max(lifetime, self._limits.pool_sas_lifetime)
-            containers[application] = Opened(access=Access.READ, lifetime=kept, needed=packed is not None)
-        return AccessRenewal(
-            run_id=self._plan.run_id,
+        return access_of_run(
+            places,
+            plan=self._plan,
             storage=self._account.storage,
             publish=self._publish,
             limits=self._limits,
-            containers=containers,
+            past=self._past,
         )
 
     async def _application_files(self, until: datetime, *, for_start_task: bool) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -83,13 +83,13 @@ class AccessRenewal:
         self._troubles: dict[str, str] = {}
         self._told: set[str] = set()
 
-    async def open(self, *, only: str | None = None) -> None:
+    async def open(self, only: Collection[str] | None = None) -> None:
         """Set the policies, before anything is added that counts on them; and extend those of an earlier day.
 
         Those of containers that are not needed are left to `run`.
 
         Args:
-            only: of this container, which may be another one by now; None for all.
+            only: of these containers; None for all.
 
         Raises:
             NotFoundError: a container is not there.
@@ -99,18 +99,20 @@ class AccessRenewal:
         async def extend(container: str, opened: Opened) -> None:
             self._keep(container, await self._extend(container, opened, share=_AT_FIRST))
 
-        needed = [(name, opened) for name, opened in self._needed() if only in {None, name}]
-        await run_all(*(partial(extend, name, opened) for name, opened in needed))
+        await run_all(*(partial(extend, name, opened) for name, opened in self._needed(only)))
 
-    async def wait_until_open(self) -> None:
+    async def wait_until_open(self, only: Collection[str] | None = None) -> None:
         """Wait until the addresses work, which may take half a minute from the first setting on.
+
+        Args:
+            only: of these containers; None for all.
 
         Raises:
             ServiceError: they are refused for longer than `Limits.access_start_timeout`.
             UnreachableError: no answer came.
         """
         wait = self._storage.wait_until_open
-        await run_all(*(partial(wait, name, opened.access) for name, opened in self._needed()))
+        await run_all(*(partial(wait, name, opened.access) for name, opened in self._needed(only)))
 
     async def run(self) -> None:
         """Extend what has to be extended, until cancelled. A failure is tried again; it ends nothing.
@@ -136,8 +138,12 @@ class AccessRenewal:
             for container, why in self._troubles.items()
         )
 
-    def _needed(self) -> list[tuple[str, Opened]]:
-        return [(name, opened) for name, opened in self._containers.items() if opened.needed]
+    def _needed(self, only: Collection[str] | None) -> list[tuple[str, Opened]]:
+        return [
+            (name, opened)
+            for name, opened in self._containers.items()
+            if opened.needed and (only is None or name in only)
+        ]
 
     async def _look(self, container: str, opened: Opened) -> None:
         try:

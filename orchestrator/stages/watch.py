@@ -59,7 +59,7 @@ def next_interval(interval: float, *, changes: int, rows: int, limits: Limits) -
 
 
 def last_end_in(left: int, *, ended: int, elapsed: float) -> float:
-    """When the last task would end at the pace of the last look: nobody should wait much longer for it.
+    """When the last task would end if all went on at the pace of the last look: the next one is due then.
 
     Args:
         left: tasks that have not ended.

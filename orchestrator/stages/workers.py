@@ -1,4 +1,4 @@
-"""Several things at once, of which the first error ends the others: workers, or what differs."""
+"""Several coroutines at once: workers that share a source of work, or different ones. An error ends all."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import anyio
-
-from orchestrator.errors import OrchestratorError
 
 Call: TypeAlias = Callable[[], None]
 
@@ -20,8 +18,7 @@ async def run_workers(count: int, work: Callable[[], Awaitable[None]]) -> None:
         work: takes from the shared source until it is empty.
 
     Raises:
-        OrchestratorError: the first one that a worker raised, as itself and not in a group; the others are
-            cancelled.
+        Exception: the first one that a worker raised, as itself and not in a group; the others are cancelled.
     """
 
     async def and_the_next(call: Call) -> None:
@@ -39,7 +36,7 @@ async def run_all(*works: Callable[[], Awaitable[object]]) -> None:
         works: each is run once.
 
     Raises:
-        OrchestratorError: as `run_workers` raises it.
+        Exception: as `run_workers` raises it.
     """
     waiting = iter(works)
 
@@ -57,15 +54,15 @@ async def run_as_called(most: int, work: Callable[[Call], Awaitable[None]]) -> N
         work: given the call; what it takes from a shared source, only as many as there is work for are made.
 
     Raises:
-        OrchestratorError: as `run_workers` raises it.
+        Exception: as `run_workers` raises it.
     """
-    failures: list[OrchestratorError] = []
+    failures: list[Exception] = []
     left = most
 
     async def guarded() -> None:
         try:
             await work(call)
-        except OrchestratorError as error:
+        except Exception as error:  # the group would wrap it
             failures.append(error)
             group.cancel_scope.cancel()
 

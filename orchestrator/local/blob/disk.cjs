@@ -7,6 +7,37 @@ const fs = require("fs");
 // Bytes; what is larger may have to come from the disk, and the server would stand still meanwhile.
 const SMALL = 32 * 1024;
 
+// By descriptor, the calls that another thread still has to do, and who waits to close it: a close that overtook them
+// would leave them to whichever file gets its number next.
+const pending = new Map();
+const closing = new Map();
+
+function elsewhere(call, descriptor, given) {
+  const done = given.at(-1);
+  pending.set(descriptor, (pending.get(descriptor) ?? 0) + 1);
+  return call(descriptor, ...given.slice(0, -1), (...told) => {
+    const left = pending.get(descriptor) - 1;
+    pending.set(descriptor, left);
+    if (left === 0) {
+      pending.delete(descriptor);
+      closing.get(descriptor)?.();
+    }
+    done(...told);
+  });
+}
+
+function closeAfterAll(descriptor, done) {
+  const now = () => {
+    closing.delete(descriptor);
+    atOnce(fs.closeSync, [descriptor], done);
+  };
+  if (pending.has(descriptor)) {
+    closing.set(descriptor, now);
+  } else {
+    now();
+  }
+}
+
 function atOnce(call, given, done, ...also) {
   let result;
   try {
@@ -21,18 +52,21 @@ function atOnce(call, given, done, ...also) {
 // In its general form only: (descriptor, buffer, offset, length, position, done).
 function smallAtOnce(call, callSync) {
   return (...given) => {
-    const [, buffer, , length] = given;
-    if (given.length !== 6 || !(length < SMALL)) {
-      return call(...given);
+    const [descriptor, buffer, , length] = given;
+    if (given.length !== 6 || !(length < SMALL) || pending.has(descriptor)) {
+      return elsewhere(call, descriptor, given.slice(1));
     }
     return atOnce(callSync, given.slice(0, 5), given[5], buffer);
   };
 }
 
+// Nobody in the server asks for a promise of a read or a write.
+const { writev } = fs;
 fs.open = (...given) => atOnce(fs.openSync, given.slice(0, -1), given.at(-1));
-fs.close = (descriptor, done) => atOnce(fs.closeSync, [descriptor], done ?? (() => {}));
+fs.close = (descriptor, done = () => {}) => closeAfterAll(descriptor, done);
 fs.read = smallAtOnce(fs.read, fs.readSync);
 fs.write = smallAtOnce(fs.write, fs.writeSync);
+fs.writev = (descriptor, ...given) => elsewhere(writev, descriptor, given);
 
 // When the machine fails, what was stored in the seconds before is lost with it or without: the index of the blobs
 // is written every five seconds and never synchronised.

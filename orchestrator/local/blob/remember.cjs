@@ -8,6 +8,7 @@ const path = require("path");
 
 const script = createRequire(process.argv[1]);
 const MOST = 4096;
+const LONG = 512; // characters of a key with what a client may make as long as it likes
 
 // Keeps what was worked out for each key; cleared when full: some keys never come again.
 function remembered(compute, keyOf) {
@@ -96,7 +97,10 @@ function rememberOperations() {
       return;
     }
     find(context, request, (error) => {
-      if (error === undefined && known.size < MOST) {
+      if (error === undefined && key.length < LONG) {
+        if (known.size >= MOST) {
+          known.clear();
+        }
         known.set(key, context.operation);
       }
       next(error);

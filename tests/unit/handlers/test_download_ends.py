@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.bus import EventBus, Policy
 from orchestrator.events import (
+    OutputDownloaded,
     OutputsDownloaded,
 )
 from orchestrator.handlers import DownloadHandler, TaskOutputs
@@ -16,11 +17,12 @@ from orchestrator.limits import Limits
 from tests.unit.handlers.downloads import (
     Downloads,
     downloaded,
+    failed,
     files_below,
     only_end,
     succeeded,
 )
-from tests.unit.handlers.storage import MemoryStorage
+from tests.unit.handlers.storage import MemoryStorage, NodeFiles
 from tests.unit.owner import LIMIT, Owner
 
 
@@ -70,6 +72,34 @@ async def test_giving_up_ends_every_task_with_the_reason_and_leaves_no_half_file
         ("t2", (("*", "the run was cancelled"),)),
     ]
     assert files_below(tmp_path) == {}
+
+
+async def test_what_came_before_giving_up_is_told(tmp_path: Path, storage: MemoryStorage) -> None:
+    storage.put("t1", "a.txt", b"x" * 2_000_000)
+    storage.put("t1", "stderr.txt", b"")
+    storage.gate = anyio.Event()
+    async with Owner() as owner:
+        downloads = Downloads(owner, tmp_path, storage)
+        with anyio.fail_after(LIMIT):
+            await downloads.handler.handle(succeeded())
+            await anyio.wait_all_tasks_blocked()
+            downloads.handler.give_up("the run was cancelled")
+            await downloads.handler.idle()
+    here = tmp_path / "job/t1/stderr.txt"
+    assert [event.path for event in downloads.events if isinstance(event, OutputDownloaded)] == [here]
+    end = only_end(downloads)
+    assert (end.outputs, end.missing) == ((here,), (("*", "the run was cancelled"),))
+
+
+async def test_the_files_of_a_failed_task_are_told_before_its_node_is_asked_for_more(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    storage.put("t1", "stdout.txt", b"few")
+    node = NodeFiles({("t1", "stderr.txt"): b"why"})
+    downloads = await downloaded(tmp_path, storage, failed(), node=node)
+    told = [event.path.name for event in downloads.events if isinstance(event, OutputDownloaded)]
+    assert told == ["stdout.txt", "stderr.txt"]
+    assert len(only_end(downloads).outputs) == 2
 
 
 @pytest.mark.parametrize("steps", range(12))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -49,8 +49,14 @@ class Service:
             await anyio.sleep(self.pause)
 
 
-async def watched(service: Service, *, looks: int) -> list[datetime | None]:
-    """What the service was asked for in the first looks."""
+async def watched(
+    service: Service,
+    *,
+    looks: int,
+    limits: Limits = LIMITS,
+    left: Callable[[], int | None] | None = None,
+) -> list[datetime | None]:
+    """What the service was asked for in the first looks, or until none is left."""
 
     async def publish(*events: Event) -> None:
         pass
@@ -61,9 +67,9 @@ async def watched(service: Service, *, looks: int) -> list[datetime | None]:
         batch=service,  # type: ignore[arg-type]  # what the stage uses of it
         tracker=tracker,
         publish=publish,
-        limits=LIMITS,
+        limits=limits,
         ours=lambda _: True,
-        left=lambda: 0 if len(service.asked) >= looks else None,
+        left=left or (lambda: 0 if len(service.asked) >= looks else None),
         reactivation=Reactivation(
             job_id="j",
             batch=service,  # type: ignore[arg-type]
@@ -102,3 +108,12 @@ async def test_a_list_that_broke_off_moves_nothing() -> None:
     broken: Look = [[task("b", TaskState.RUNNING, 500)], UnreachableError(operation="list tasks")]
     asked = await watched(Service([[[task("a", TaskState.ACTIVE, 100)]], broken]), looks=3)
     assert asked[2] == asked[1]
+
+
+async def test_where_tasks_end_so_fast_that_the_last_is_near_the_looks_do_not_become_rare() -> None:
+    looks = 16
+    service = Service([])  # nothing is news, so that the pauses would grow: a minute in all
+    limits = Limits(poll_interval=30, poll_floor=0.01)
+    with anyio.fail_after(5):
+        await watched(service, looks=looks, limits=limits, left=lambda: 3 ** (looks - len(service.asked)) - 1)
+    assert len(service.asked) == looks
