@@ -26,6 +26,7 @@ from orchestrator.handlers.result_files import ResultFiles
 from orchestrator.handlers.running_logs import bring_running_logs
 from orchestrator.handlers.stale_results import remove_stale
 from orchestrator.handlers.task_fetch import OutputStorage, ReadTaskFile, TaskFetch
+from orchestrator.handlers.task_listing import TaskListing
 from orchestrator.limits import Limits
 from orchestrator.states import TaskKey
 
@@ -81,6 +82,7 @@ class DownloadHandler:
         self._publish = publish
         self._storage = storage
         self._container = output_container
+        self._listing = TaskListing(storage, output_container)
         self._files = ResultFiles(download_dir, job_id)
         self._threads = threads or FileThreads(limits.downloads)
         self._owns_threads = threads is None
@@ -269,6 +271,7 @@ class DownloadHandler:
             folder=folder,
             storage=self._storage,
             container=self._container,
+            listing=self._listing,
             wanted=self._expectations(event.key.task_id),
             publish=self._publish,
             limits=self._limits,

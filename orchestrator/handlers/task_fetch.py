@@ -21,6 +21,7 @@ from orchestrator.handlers.failure_file import FAILURE_FILE, failure_json
 from orchestrator.handlers.manifest import ManifestEntry, ManifestError, read_manifest
 from orchestrator.handlers.output_patterns import compile_pattern
 from orchestrator.handlers.result_files import TaskFolder
+from orchestrator.handlers.task_listing import Listing, TaskListing
 from orchestrator.limits import Limits
 from orchestrator.spec.files import KeepLogs, UploadBy
 from orchestrator.states import BlobSnapshot, TaskKey
@@ -48,11 +49,8 @@ class Arriving(Protocol):
         """Bring the content, which nobody has compared with its size and MD5 yet, piece by piece."""
 
 
-class OutputStorage(Looking, Protocol):
+class OutputStorage(Looking, Listing, Protocol):
     """The part of `accounts.storage.StorageAccount` that brings outputs; it retries by itself."""
-
-    def list_blobs(self, container: str, prefix: str) -> AsyncIterator[BlobSnapshot]:
-        """The blobs whose names begin so."""
 
     def download(self, container: str, name: str) -> Arriving:
         """A blob on its way here."""
@@ -70,6 +68,7 @@ class TaskFetch:
         folder: where its files go.
         storage: where its outputs are.
         container: the output container.
+        listing: of that container, shared with the other tasks.
         wanted: what the task should have left.
         publish: for `OutputDownloaded` and `DownloadFailed`.
         limits: for `downloads` and `failure_log_bytes`.
@@ -92,6 +91,7 @@ class TaskFetch:
         folder: TaskFolder,
         storage: OutputStorage,
         container: str,
+        listing: TaskListing,
         wanted: TaskOutputs,
         publish: Publish,
         limits: Limits,
@@ -109,6 +109,7 @@ class TaskFetch:
         self._folder = folder
         self._storage = storage
         self._container = container
+        self._listing = listing
         self._wanted = wanted
         self._publish = publish
         self._limits = limits
@@ -180,7 +181,7 @@ class TaskFetch:
     async def _list(self) -> dict[str, BlobSnapshot | None]:
         prefix = f"{self._event.key.task_id}/"
         blobs: dict[str, BlobSnapshot | None] = {}
-        async for blob in self._storage.list_blobs(self._container, prefix):
+        for blob in await self._listing.of(self._event.key.task_id):
             path = blob.name.removeprefix(prefix)
             if path == manifest.NAME and self._wanted.upload_by is UploadBy.TASK:
                 continue  # it was looked at already, and could not be read

@@ -1,7 +1,8 @@
-"""The least that could drive a job: nothing but aiohttp, dictionaries and json, as much at once as helps.
+"""The least that could drive a job: pool and job by the SDK, the rest aiohttp and dictionaries, much at once.
 
 No journal, no events, no retries, nothing told of any task, and nothing would be taken up again. What comes
-is checked by its MD5, written beside and renamed, as ours is.
+is checked by its MD5, written beside and renamed, as ours is. Its clock starts when its clients are there, as
+the peer's does; ours counts opening the account and the journal.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _UPLOADS = 8
 _DOWNLOADS = 16
 _CHUNK = 100
 _PAUSE = 0.2
+_LIMIT = 600
 _OVERLAP = timedelta(seconds=1)
 _VERSION = {"x-ms-version": "2023-11-03"}
 _LISTED = re.compile(r"<Name>(.*?)</Name>.*?<Content-Length>(\d+)</Content-Length>", re.DOTALL)
@@ -52,15 +54,19 @@ async def run(
     """
     with sequential.opened(settings, name=name, slots=slots, command=command, output=output) as job:
         async with aiohttp.ClientSession() as session:
-            began = time.monotonic()
-            await asyncio.gather(asyncio.to_thread(job.create_containers), asyncio.to_thread(job.create))
             client = RawClient(
                 session, settings["AZURE_BATCH_ENDPOINT"], key=settings["AZURE_BATCH_ACCESS_KEY"]
             )
             driver = _Driver(client, settings, results, name=name, command=command, output=output)
-            await asyncio.gather(driver.submit(files), driver.follow(len(files)))
-            taken = time.monotonic() - began
-        await asyncio.to_thread(job.clean_up)
+            began = time.monotonic()
+            await asyncio.gather(asyncio.to_thread(job.create_containers), asyncio.to_thread(job.create))
+            try:
+                async with asyncio.timeout(_LIMIT), asyncio.TaskGroup() as group:
+                    group.create_task(driver.submit(files))
+                    group.create_task(driver.follow(len(files)))
+                taken = time.monotonic() - began
+            finally:
+                await asyncio.to_thread(job.clean_up)
     return taken
 
 
@@ -85,20 +91,26 @@ class _Driver:
         self._places = {kind: _address(storage, f"{kind}-{name}") for kind in ("in", "out")}
 
     async def submit(self, files: list[Path]) -> None:
-        """Upload the inputs, and add the tasks of each hundred as soon as these are there."""
-        numbered = list(enumerate(files))
-        for start in range(0, len(files), _CHUNK):
-            chunk = numbered[start : start + _CHUNK]
-            waiting = iter(chunk)
+        """Upload the inputs, and add their tasks: those whose inputs came while the last were being added."""
+        waiting = iter(enumerate(files))
+        there: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
-            async def work(waiting: Any = waiting) -> None:
-                for _, file in waiting:
-                    await self._put(file)
+        async def upload() -> None:
+            for index, file in waiting:
+                await self._put(file)
+                there.put_nowait(self._task(index, file))
 
-            await asyncio.gather(*(work() for _ in range(_UPLOADS)))
-            tasks = [self._task(index, file) for index, file in chunk]
-            answer = await self._client.post(f"/jobs/{self._name}/addtaskcollection", {"value": tasks})
-            assert all(one["status"].lower() == "success" for one in answer.json()["value"])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_UPLOADS):
+                group.create_task(upload())
+            left = len(files)
+            while left:
+                tasks = [await there.get()]
+                while len(tasks) < _CHUNK and not there.empty():
+                    tasks.append(there.get_nowait())
+                left -= len(tasks)
+                answer = await self._client.post(f"/jobs/{self._name}/addtaskcollection", {"value": tasks})
+                assert all(one["status"].lower() == "success" for one in answer.json()["value"])
 
     async def follow(self, count: int) -> None:
         """Look for tasks that ended, and bring the outputs of each."""

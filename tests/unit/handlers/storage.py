@@ -29,9 +29,11 @@ class MemoryStorage:
         self.reading = 0
         self.most_reading = 0
         self.read: list[str] = []
+        self.listed: list[str] = []
 
-    async def list_blobs(self, container: str, prefix: str) -> AsyncIterator[BlobSnapshot]:
+    async def list_blobs(self, container: str, prefix: str) -> AsyncGenerator[BlobSnapshot, None]:
         assert container == "outputs"
+        self.listed.append(prefix)
         await anyio.lowlevel.checkpoint()
         if self.listing_broken:
             raise ServiceError("no", operation="list blobs", status=403, code="AuthorizationFailure")

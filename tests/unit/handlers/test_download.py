@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -184,7 +184,7 @@ async def test_a_listing_that_fails_gives_the_whole_task_up(tmp_path: Path, stor
 
 async def test_a_defect_in_a_handlers_storage_still_ends_the_task(tmp_path: Path) -> None:
     class Broken(MemoryStorage):
-        async def list_blobs(self, container: str, prefix: str) -> AsyncIterator[BlobSnapshot]:
+        async def list_blobs(self, container: str, prefix: str) -> AsyncGenerator[BlobSnapshot, None]:
             async for _ in super().list_blobs(container, prefix):
                 raise ZeroDivisionError("oops")
             yield BlobSnapshot(name="never", size=0)
