@@ -12,15 +12,14 @@ from typing import Final, Protocol
 
 import anyio
 import anyio.lowlevel
-import structlog
 
-from orchestrator.errors import OrchestratorError, error_text
+from orchestrator.errors import OrchestratorError, ServiceError
 from orchestrator.states import BlobSnapshot
 
-_log = structlog.get_logger()
-
-_OTHERS: Final = 16
-"""Blobs of other tasks, for each task that is asked for: with more of them, each is listed for itself."""
+_FEW: Final = 24
+"""Blobs for each task that is asked for: with more of them, be they others', each is listed for itself."""
+_UNREADABLE: Final = "UnreadableList"
+"""Of an answer that is no XML, by a blob of an odd name: those who did not leave it can be listed."""
 _MOST_APART: Final = 1000
 """Beginnings of ids that are kept in mind as not worth it; with more of them nothing is listed together."""
 
@@ -39,6 +38,7 @@ class _Together:
         self.tasks: set[str] = set()
         self.over = anyio.Event()
         self.blobs: dict[str, list[BlobSnapshot]] | None = None
+        self.error: OrchestratorError | None = None
 
 
 class TaskListing:
@@ -90,29 +90,36 @@ class TaskListing:
                 del self._gathering[beginning]
                 if len(together.tasks) > 1:
                     together.blobs = await self._list(beginning, together.tasks)
+            except OrchestratorError as error:
+                together.error = (
+                    error  # everybody's, who need not have the same patience with the account again
+                )
             finally:
                 # Also where this one is cancelled: the others list for themselves then.
                 if self._gathering.get(beginning) is together:
                     del self._gathering[beginning]
                 together.over.set()
+        if together.error is not None:
+            raise together.error
         return None if together.blobs is None else together.blobs[task_id]
 
     async def _list(self, beginning: str, tasks: set[str]) -> dict[str, list[BlobSnapshot]] | None:
         found: dict[str, list[BlobSnapshot]] = {task: [] for task in tasks}
-        others = 0
+        left = _FEW * len(tasks)
         try:
             async with aclosing(self._storage.list_blobs(self._container, beginning)) as blobs:
                 async for blob in blobs:
                     task, slash, _ = blob.name.partition("/")
                     if slash and task in found:
                         found[task].append(blob)
-                    else:
-                        others += 1
-                    if others > _OTHERS * len(tasks):
-                        self._apart.add(beginning)
-                        return None
-        except OrchestratorError as error:
-            # Of one whose list can't be read, or of the whole account: each finds out for itself.
-            _log.info("download.not_listed_together", beginning=beginning, error=error_text(error))
-            return None
-        return found
+                    left -= 1
+                    if left < 0:
+                        break
+        except ServiceError as error:
+            if error.code != _UNREADABLE:
+                raise
+            left = -1
+        if left >= 0:
+            return found
+        self._apart.add(beginning)
+        return None

@@ -14,27 +14,38 @@ const closing = new Map();
 
 function elsewhere(call, descriptor, given) {
   const done = given.at(-1);
-  pending.set(descriptor, (pending.get(descriptor) ?? 0) + 1);
-  return call(descriptor, ...given.slice(0, -1), (...told) => {
+  const over = () => {
     const left = pending.get(descriptor) - 1;
-    pending.set(descriptor, left);
-    if (left === 0) {
-      pending.delete(descriptor);
-      closing.get(descriptor)?.();
+    if (left > 0) {
+      pending.set(descriptor, left);
+      return;
     }
-    done(...told);
-  });
+    pending.delete(descriptor);
+    const waiting = closing.get(descriptor) ?? [];
+    closing.delete(descriptor);
+    waiting.forEach((close) => close());
+  };
+  pending.set(descriptor, (pending.get(descriptor) ?? 0) + 1);
+  try {
+    return call(descriptor, ...given.slice(0, -1), (...told) => {
+      try {
+        done(...told); // may begin the next call, before which nothing is to be closed either
+      } finally {
+        over();
+      }
+    });
+  } catch (error) {
+    over();
+    throw error;
+  }
 }
 
 function closeAfterAll(descriptor, done) {
-  const now = () => {
-    closing.delete(descriptor);
-    atOnce(fs.closeSync, [descriptor], done);
-  };
+  const close = () => atOnce(fs.closeSync, [descriptor], done);
   if (pending.has(descriptor)) {
-    closing.set(descriptor, now);
+    closing.set(descriptor, [...(closing.get(descriptor) ?? []), close]);
   } else {
-    now();
+    close();
   }
 }
 

@@ -87,6 +87,30 @@ async function hurried(folder) {
   return [told.map(([written]) => written), sizes];
 }
 
+// As a stream does it: one write follows when the last is over, and meanwhile somebody closes, twice.
+async function streamed(folder) {
+  const shared = await promisify(fs.open)(`${folder}/streamed`, "a");
+  const large = Buffer.alloc(1 << 18, "z");
+  const second = new Promise((resolve) => {
+    fs.write(shared, large, 0, large.length, null, () => {
+      fs.write(shared, large, 0, large.length, null, (error, written) => resolve(error?.code ?? written));
+    });
+  });
+  let refused;
+  try {
+    fs.write(shared, large, -1, 3, null, () => {});
+  } catch (error) {
+    refused = error.code;
+  }
+  const closes = Promise.all([outcome(fs.close, shared), outcome(fs.close, shared)]);
+  const next = closes.then(() => promisify(fs.open)(`${folder}/next`, "w"));
+  const told = [await second, refused, await closes];
+  await promisify(fs.close)(await next);
+  const size = fs.statSync(`${folder}/streamed`).size;
+  fs.unlinkSync(`${folder}/streamed`);
+  return [...told, size, fs.statSync(`${folder}/next`).size];
+}
+
 (async () => {
   fs.mkdirSync("anew");
   fs.mkdirSync("at-once");
@@ -97,7 +121,11 @@ async function hurried(folder) {
   for (let turn = 0; turn < 50; turn += 1) {
     turns.push(await hurried("at-once"));
   }
-  console.log(JSON.stringify([anew, atOnce, early, turns]));
+  const streams = [];
+  for (let turn = 0; turn < 50; turn += 1) {
+    streams.push(await streamed("at-once"));
+  }
+  console.log(JSON.stringify([anew, atOnce, early, turns, streams]));
 })();
 """
 
@@ -108,9 +136,12 @@ def test_calls_at_once_end_as_the_others_do_and_not_before_they_were_made(tmp_pa
     program = tmp_path / "ask.cjs"
     program.write_text(f"const DISK = {json.dumps(str(DISK))};" + ASKED)
     told = subprocess.run([azurite.node, program], cwd=tmp_path, capture_output=True, check=True, timeout=50)
-    anew, at_once, early, turns = json.loads(told.stdout)
+    anew, at_once, early, turns, streams = json.loads(told.stdout)
     assert at_once == anew
     assert ["ENOENT", "open"] in anew
     assert ["EBADF", "read"] in anew
     assert not early
     assert all(turn == [[1 << 20, 3, 2], [(1 << 20) + 5, 0]] for turn in turns), turns
+    size = 1 << 18
+    closes = [[], ["EBADF", "close"]]
+    assert all(stream == [size, "ERR_OUT_OF_RANGE", closes, 2 * size, 0] for stream in streams), streams

@@ -23,7 +23,7 @@ class MemoryStorage:
         self.told_size: dict[str, int] = {}
         self.told_md5: dict[str, bytes | None] = {}
         self.broken: set[str] = set()
-        self.listing_broken = False
+        self.listing_broken = ""
         self.gone = False
         self.gate: anyio.Event | None = None
         self.reading = 0
@@ -36,7 +36,7 @@ class MemoryStorage:
         self.listed.append(prefix)
         await anyio.lowlevel.checkpoint()
         if self.listing_broken:
-            raise ServiceError("no", operation="list blobs", status=403, code="AuthorizationFailure")
+            raise ServiceError("no", operation="list blobs", status=403, code=self.listing_broken)
         for name in sorted(self.blobs):
             if name.startswith(prefix):
                 yield self.snapshot(name)

@@ -171,7 +171,7 @@ async def test_a_blob_without_md5_is_checked_by_its_size(tmp_path: Path, storage
 
 
 async def test_a_listing_that_fails_gives_the_whole_task_up(tmp_path: Path, storage: MemoryStorage) -> None:
-    storage.listing_broken = True
+    storage.listing_broken = "AuthorizationFailure"
     downloads = await downloaded(tmp_path, storage, succeeded(), succeeded("t2"))
     ends = downloads.of(OutputsDownloaded)
     assert len(ends) == 2

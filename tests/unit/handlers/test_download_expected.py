@@ -184,7 +184,7 @@ async def test_files_that_the_job_file_names_come_without_a_listing(
     storage.put("t1", "out/a.txt", b"one")
     storage.put("t1", "stdout.txt", b"two")
     storage.put("t1", "not named.txt")
-    storage.listing_broken = True
+    storage.listing_broken = "AuthorizationFailure"
     end = only_end(await downloaded(tmp_path, storage, succeeded(), wanted=NAMED))
     assert end.missing == ()
     assert files_below(tmp_path) == {"job/t1/out/a.txt": b"one", "job/t1/stdout.txt": b"two"}

@@ -81,13 +81,35 @@ async def test_where_too_many_others_begin_alike_each_is_listed_alone_from_then_
     assert sorted(storage.listed) == ["t-", "t-1/", "t-1/", "t-2/", "t-2/"]
 
 
-async def test_a_list_that_fails_is_each_ones_own_failure(tmp_path: Path, storage: MemoryStorage) -> None:
-    storage.listing_broken = True
+async def test_tasks_with_many_files_are_listed_side_by_side(storage: MemoryStorage) -> None:
+    for task in ("t-1", "t-2"):
+        for number in range(40):
+            storage.put(task, f"{number:02}")
+    listing = TaskListing(storage, "outputs")
+    found = await names_of(listing, "t-1", "t-2")
+    assert {task: len(names) for task, names in found.items()} == {"t-1": 40, "t-2": 40}
+    await names_of(listing, "t-1", "t-2")
+    assert sorted(storage.listed) == ["t-", "t-1/", "t-1/", "t-2/", "t-2/"]
+
+
+async def test_an_account_that_refuses_is_asked_once_for_all(tmp_path: Path, storage: MemoryStorage) -> None:
+    storage.listing_broken = "AuthorizationFailure"
     with pytest.raises(ServiceError):
-        await TaskListing(storage, "outputs").of("t-1")
+        await TaskListing(storage, "outputs").of("u-1")
     downloads = await downloaded(tmp_path, storage, succeeded("t-11"), succeeded("t-12"))
     ends = [event for event in downloads.events if isinstance(event, OutputsDownloaded)]
     assert [len(end.missing) for end in ends] == [1, 1]
+    assert storage.listed == ["u-1/", "t-1"]
+
+
+async def test_a_list_that_cant_be_read_is_not_the_neighbours_trouble(
+    tmp_path: Path, storage: MemoryStorage
+) -> None:
+    storage.listing_broken = "UnreadableList"
+    downloads = await downloaded(tmp_path, storage, succeeded("t-11"), succeeded("t-12"))
+    ends = [event for event in downloads.events if isinstance(event, OutputsDownloaded)]
+    assert [len(end.missing) for end in ends] == [1, 1]
+    assert sorted(storage.listed) == ["t-1", "t-11/", "t-12/"]
 
 
 @pytest.mark.parametrize("steps", range(4))
