@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
+from typing import Final
 
 import anyio
 import structlog
@@ -16,7 +17,8 @@ from orchestrator.states import TaskKey
 
 _log = structlog.get_logger()
 
-_LOGS = ("stderr.txt", "stdout.txt")
+LOGS: Final = ("stderr.txt", "stdout.txt")
+"""Of every task, in its folder on the node."""
 
 
 async def bring_running_logs(
@@ -41,7 +43,7 @@ async def bring_running_logs(
     """
     brought: list[Path] = []
     try:
-        for name in _LOGS:
+        for name in LOGS:
             partial = folder.create(folder.claim(name))
             try:
                 brought.append(await _bring(partial, read(key, name), threads, limits.failure_log_bytes))
@@ -56,11 +58,26 @@ async def bring_running_logs(
     return tuple(brought)
 
 
+async def limited(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    """The first bytes of a file.
+
+    Args:
+        pieces: of the whole file, which is closed at the end.
+        most: bytes that are wanted of it.
+    """
+    try:
+        async for piece in pieces:
+            yield piece[:most]
+            most -= len(piece)
+            if most <= 0:
+                return
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+
+
 async def _bring(partial: PartialFile, pieces: AsyncIterator[bytes], threads: FileThreads, most: int) -> Path:
-    async for piece in pieces:
-        await threads.run(partial.write, [piece[:most]])
-        most -= len(piece)
-        if most <= 0:
-            break
+    async for piece in limited(pieces, most):
+        await threads.run(partial.write, [piece])
     path, _ = await threads.run(partial.finish, None, ())
     return path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import structlog
 
@@ -21,6 +22,7 @@ from orchestrator.handlers.failure_file import FAILURE_FILE, failure_json
 from orchestrator.handlers.manifest import ManifestEntry, ManifestError, read_manifest
 from orchestrator.handlers.output_patterns import compile_pattern
 from orchestrator.handlers.result_files import TaskFolder
+from orchestrator.handlers.running_logs import LOGS, limited
 from orchestrator.handlers.task_listing import Listing, TaskListing
 from orchestrator.limits import Limits
 from orchestrator.spec.files import KeepLogs, UploadBy
@@ -28,7 +30,6 @@ from orchestrator.states import BlobSnapshot, TaskKey
 
 _log = structlog.get_logger()
 
-_LOGS = ("stderr.txt", "stdout.txt")
 _ABSENT = "BlobNotFound"  # another 404 says that the whole container is gone
 _CLAIMED_TOGETHER = 250  # in one turn of the loop
 _READ_HERE = 16 << 10
@@ -184,7 +185,7 @@ class TaskFetch:
         blobs: dict[str, BlobSnapshot | None] = {}
         for place, blob in enumerate(await self._listing.of(self._event.key.task_id), 1):
             if place % _CLAIMED_TOGETHER == 0:
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
             path = blob.name.removeprefix(prefix)
             if path == manifest.NAME and self._wanted.upload_by is UploadBy.TASK:
                 continue  # it was looked at already, and could not be read
@@ -201,7 +202,7 @@ class TaskFetch:
         slash), and fails altogether where one has a character that XML can't hold.
         """
         blobs: dict[str, BlobSnapshot | None] = {}
-        logs = _LOGS if self._wanted.logs is KeepLogs.ALWAYS or isinstance(self._event, TaskFailed) else ()
+        logs = LOGS if self._wanted.logs is KeepLogs.ALWAYS or isinstance(self._event, TaskFailed) else ()
         for path in (*logs, *names):
             try:
                 blobs[self._folder.claim(path)] = None
@@ -324,10 +325,10 @@ class TaskFetch:
 
     async def _explain_failure(self, event: TaskFailed) -> None:
         """Bring the logs from the node where they were not uploaded, or else say what the service says."""
-        for name in _LOGS:
+        for name in LOGS:
             if name in self._absent or not self._folder.has(name):
                 await self._bring_log(event.key, name)
-        if event.exit_code is not None and self._here.intersection(_LOGS):
+        if event.exit_code is not None and self._here.intersection(LOGS):
             return
         if FAILURE_FILE not in self._absent and self._folder.has(FAILURE_FILE):
             return
@@ -342,7 +343,7 @@ class TaskFetch:
     async def _bring_log(self, key: TaskKey, name: str) -> None:
         if self._read_task_file is None:
             return
-        pieces = _limited(self._read_task_file(key, name), self._limits.failure_log_bytes)
+        pieces = limited(self._read_task_file(key, name), self._limits.failure_log_bytes)
         try:
             async with self._slots:
                 saved = await self._save(self._folder.claim(name), _all_from(pieces), _nobody_told)
@@ -370,18 +371,6 @@ def _all_from(pieces: AsyncIterator[bytes]) -> Callable[[Take], Awaitable[None]]
             await take(piece)
 
     return bring
-
-
-async def _limited(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    try:
-        async for piece in pieces:
-            yield piece[:limit]
-            limit -= len(piece)
-            if limit <= 0:
-                return
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()
 
 
 def _told(found: BlobSnapshot | None, entry: ManifestEntry | None) -> _Told:
