@@ -64,7 +64,9 @@ class Subscription:
         self._room = asyncio.Event()
         self._room.set()
         self._quiet = asyncio.Event()
-        self._quiet.set()
+        # Set exactly while nothing waits, also before the first event: one that begins with the past has that
+        # to read, and who waits until all are quiet must not find it quiet and waiting at once, for ever.
+        self._settle()
         self._ended = asyncio.Event()
         self._scope: anyio.CancelScope | None = None
 

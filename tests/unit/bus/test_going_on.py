@@ -61,6 +61,38 @@ async def test_a_handler_gets_what_came_after_its_cursor_then_what_comes_now(que
     assert starts == [*range(after + 1 + after % 2, 21, 2), *range(21, 51)]
 
 
+async def test_a_bus_that_closes_at_once_waits_for_who_has_yet_to_read_the_past() -> None:
+    journal = await past(3)
+    seen: list[Event] = []
+    async with Owner() as owner:
+        bus = bus_on(owner, journal, first_sequence=4)
+        bus.subscribe(seen.append, (Event,), policy=Policy.SPILL, name="user", after=0)
+        await bus.close(LIMIT)  # before its worker has begun: nothing but the past has been put there
+    assert seen == journal.events
+
+
+async def test_a_bus_that_closes_waits_for_who_is_busy_with_the_last_of_the_past() -> None:
+    journal = await past(1)
+    busy, go_on = anyio.Event(), anyio.Event()
+    seen: list[int] = []
+
+    async def handle(event: Event) -> None:
+        busy.set()
+        await go_on.wait()
+        seen.append(event.sequence)
+
+    async with Owner() as owner:
+        bus = bus_on(owner, journal, first_sequence=2)
+        bus.subscribe(handle, (Event,), policy=Policy.SPILL, name="user", after=0)
+        with anyio.fail_after(LIMIT):
+            await busy.wait()
+            owner.start(lambda: bus.close(LIMIT), "closing")
+            await anyio.wait_all_tasks_blocked()
+            assert seen == []
+            go_on.set()
+    assert seen == [1]
+
+
 async def test_an_event_that_is_recorded_and_not_delivered_yet_comes_once() -> None:
     journal = Recorded()
     recorded, deliver = anyio.Event(), anyio.Event()
