@@ -96,5 +96,5 @@ def opened(browser: Browser, daemon: Shown, *, dark: bool = False) -> Iterator[W
     with browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}) as context:
         window = Window(context.new_page(), daemon)
         yield window
-        assert not window.violations()
-        assert not window.complaints
+        assert not window.violations(), window.violations()
+        assert not window.complaints, window.complaints
