@@ -48,7 +48,10 @@ export class Timeline {
   redraw() {
     if (this.asked || !this.history) return;
     this.asked = true;
-    requestAnimationFrame(() => { this.asked = false; this.draw(); });
+    requestAnimationFrame(() => {
+      this.asked = false;
+      if (this.history) this.draw(); // the run may have been left since
+    });
   }
 
   draw() {
